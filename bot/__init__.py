@@ -1,0 +1,1 @@
+"""How it runs: WeCom, the simulator, the server, the console, pages, configuration and the command line."""

@@ -1,0 +1,124 @@
+"""The door to a platform, in our words. WeCom is one implementation (``bot/wecom/``); a new one starts here.
+
+Every ``send`` ends in a :class:`~sop.receipt.Sent` or raises one of ``sop.errors``: ``Busy`` (not sent, later),
+``Refused`` (never), ``Blocked`` (stop the channel, tell an operator), ``Unanswered`` (unknown: review).
+Everything that asks may be asked again; nothing here retries a send by itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from sop.message import Capabilities, Channel, Content
+from sop.receipt import Sent
+from sop.update import GroupDescribed, MemberDescribed, TaskReported, Update
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parcel:
+    """One request to the platform: one content to one or many recipients of one channel.
+
+    ``recipients`` are member ids, staff ids or group ids, as ``audience`` says; only GROUP_SEND and APP take many.
+    ``sender`` is the staff member (group-send), the app's name (app), the account (kf) or the webhook's name.
+    ``key`` makes a repeat recognisable where the platform can (kf msgid, duplicate check).
+    """
+
+    channel: Channel
+    content: Content
+    recipients: tuple[str, ...]
+    audience: str = "member"  # member | staff | group
+    sender: str = ""
+    key: str = ""
+    welcome_code: str = ""
+
+
+@dataclass(frozen=True)
+class KfPage:
+    """One page of a 微信客服 account: typed updates, the cursor after it, and whether more waits."""
+
+    updates: tuple[Update, ...]
+    cursor: str
+    more: bool
+
+
+@dataclass(frozen=True)
+class ArchivePage:
+    """Records of the archive in order; ``seq`` is where to go on."""
+
+    updates: tuple[Update, ...]
+    seq: int
+    more: bool
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who stands behind a web visit: a staff member, a member, or a stranger known by openid only."""
+
+    staff: str = ""
+    member: str = ""
+    openid: str = ""
+
+
+@dataclass(frozen=True)
+class CorpTag:
+    """A corporate tag as the platform lists it."""
+
+    id: str
+    name: str
+    group: str
+
+
+class Gateway(Protocol):
+    """Everything we ask of a platform."""
+
+    def capabilities(self, channel: Channel) -> Capabilities: ...
+
+    async def send(self, parcel: Parcel) -> Sent: ...
+
+    async def find_task(self, parcel: Parcel, since: datetime) -> str | None:
+        """The id of a group-send task equal to ``parcel`` created since then, for adopting after an unknown outcome."""
+        ...
+
+    async def task(self, task: str, sender: str, *, to_groups: bool) -> TaskReported: ...
+
+    async def remind(self, task: str) -> None: ...
+
+    async def cancel(self, task: str) -> None: ...
+
+    async def staff(self) -> tuple[str, ...]:
+        """Ids of the employees licensed for customer contact."""
+        ...
+
+    async def members_of(self, staff: str) -> tuple[str, ...]:
+        """Ids of the members who are friends of one employee."""
+        ...
+
+    async def groups(self) -> tuple[str, ...]: ...
+
+    async def member(self, member: str) -> MemberDescribed: ...
+
+    async def group(self, group: str) -> GroupDescribed: ...
+
+    async def tags(self) -> tuple[CorpTag, ...]: ...
+
+    async def add_tag(self, name: str, *, group: str) -> CorpTag: ...
+
+    async def mark(
+        self, member: str, staff: str, *, add: tuple[str, ...] = (), remove: tuple[str, ...] = ()
+    ) -> None:
+        """Set and unset corporate tags (by platform id) on one friendship."""
+        ...
+
+    async def hear_kf(self, account: str, *, cursor: str, token: str) -> KfPage: ...
+
+    async def hear_archive(self, seq: int) -> ArchivePage: ...
+
+    async def who(self, code: str) -> Identity:
+        """Who came back from the login page with this one-use code."""
+        ...
+
+    async def ping(self) -> None:
+        """Raise what is wrong with credentials or reachability; used by ``qunxing check``."""
+        ...

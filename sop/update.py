@@ -1,0 +1,454 @@
+"""Updates 动态: everything that can happen, as frozen values.
+
+An update is what the edge makes of a callback, what a page makes of a click and what the
+clock brings. Past the edge nobody has seen XML, JSON or HTTP. ``at`` is when it happened (aware);
+``id`` is the identity given at the door, so that one fact is one fact however often it arrives.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, ClassVar, Literal
+
+
+class Kind(StrEnum):
+    """The kinds a router can be asked for, one per class below."""
+
+    MESSAGE = "message"
+    FRIEND_ADDED = "friend_added"
+    FRIEND_EDITED = "friend_edited"
+    FRIEND_LOST = "friend_lost"
+    GROUP_CREATED = "group_created"
+    GROUP_CHANGED = "group_changed"
+    GROUP_DISMISSED = "group_dismissed"
+    MEMBERS_JOINED = "members_joined"
+    MEMBERS_LEFT = "members_left"
+    GROUP_DESCRIBED = "group_described"
+    MEMBER_DESCRIBED = "member_described"
+    TASK_REPORTED = "task_reported"
+    TAG_EDITED = "tag_edited"
+    CARD_CLICKED = "card_clicked"
+    APP_OPENED = "app_opened"
+    STAFF_CHANGED = "staff_changed"
+    KF_RANG = "kf_rang"
+    KF_ENTERED = "kf_entered"
+    KF_FAILED = "kf_failed"
+    ARCHIVE_RANG = "archive_rang"
+    LINK_VISITED = "link_visited"
+    ANSWER_GIVEN = "answer_given"
+    CHECKED_IN = "checked_in"
+    COUPON_WANTED = "coupon_wanted"
+    COUPON_REDEEMED = "coupon_redeemed"
+    ORDER_PAID = "order_paid"
+    CONSENT_CHANGED = "consent_changed"
+    CLOCK_TICKED = "clock_ticked"
+    TAG_CHANGED = "tag_changed"
+    TIER_CHANGED = "tier_changed"
+    MESSAGE_SENT = "message_sent"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Update:
+    """Something that happened, at an aware instant, known by ``id``."""
+
+    kind: ClassVar[Kind]
+    at: datetime
+    id: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MessageHeard(Update):
+    """A person spoke. ``via`` says where we heard it, and so what may answer.
+
+    ``app``: staff to our app. ``kf``: a member in 微信客服 (``account`` is the open_kfid).
+    ``archive``: in a group, from the archive; nothing can answer there.
+    """
+
+    kind = Kind.MESSAGE
+    member: str
+    text: str = ""
+    via: Literal["app", "kf", "archive"] = "app"
+    group: str = ""
+    account: str = ""
+    media: str = "text"
+    menu: str = ""
+    mentions: tuple[str, ...] = ()
+    reply_to: str = ""
+    from_staff: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class FriendAdded(Update):
+    """A member and a staff member became friends; ``half`` while the staff side has not accepted."""
+
+    kind = Kind.FRIEND_ADDED
+    member: str
+    staff: str
+    source: str = ""
+    welcome_code: str = ""
+    half: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class FriendEdited(Update):
+    """Remark, phone or tags of a friend changed in the client; details must be asked for."""
+
+    kind = Kind.FRIEND_EDITED
+    member: str
+    staff: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class FriendLost(Update):
+    """One side deleted the other (``by``), or a transfer moved the member (``transferred``)."""
+
+    kind = Kind.FRIEND_LOST
+    member: str
+    staff: str
+    by: Literal["member", "staff"]
+    transferred: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupCreated(Update):
+    kind = Kind.GROUP_CREATED
+    group: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupChanged(Update):
+    """Name, owner or notice changed (``detail`` is the platform's word)."""
+
+    kind = Kind.GROUP_CHANGED
+    group: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupDismissed(Update):
+    kind = Kind.GROUP_DISMISSED
+    group: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class MembersJoined(Update):
+    """Members joined a group. Apply only when ``before`` is the version we hold, else resync."""
+
+    kind = Kind.MEMBERS_JOINED
+    group: str
+    members: tuple[str, ...]
+    scene: int = 0
+    before: str = ""
+    after: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MembersLeft(Update):
+    """Members left or were removed. Apply only when ``before`` is the version we hold, else resync."""
+
+    kind = Kind.MEMBERS_LEFT
+    group: str
+    members: tuple[str, ...]
+    scene: int = 0
+    before: str = ""
+    after: str = ""
+
+
+@dataclass(frozen=True)
+class Seat:
+    """One person in a group, as the platform describes it. ``scene``: 1 direct, 2 invite link, 3 QR."""
+
+    member: str
+    name: str = ""
+    staff: bool = False
+    joined: int = 0  # unix seconds
+    scene: int = 0
+    invited_by: str = ""
+    source: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupDescribed(Update):
+    """The platform's whole answer about a group; it overrides what we held."""
+
+    kind = Kind.GROUP_DESCRIBED
+    group: str
+    name: str = ""
+    owner: str = ""
+    notice: str = ""
+    created: int = 0  # unix seconds
+    version: str = ""
+    seats: tuple[Seat, ...] = ()
+
+
+@dataclass(frozen=True)
+class Friendship:
+    """One staff member who has the member as a friend, with the corporate tags set there."""
+
+    staff: str
+    remark: str = ""
+    source: str = ""
+    since: int = 0  # unix seconds
+    tags: tuple[tuple[str, str], ...] = ()  # (tag id, tag name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemberDescribed(Update):
+    """The platform's whole answer about a member."""
+
+    kind = Kind.MEMBER_DESCRIBED
+    member: str
+    name: str = ""
+    avatar: str = ""
+    unionid: str = ""
+    gender: int = 0
+    friends: tuple[Friendship, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskReported(Update):
+    """What became of a group-send task; ``results`` holds (recipient, outcome, unix seconds or 0)."""
+
+    kind = Kind.TASK_REPORTED
+    task: str
+    sender: str
+    confirmed: bool
+    results: tuple[tuple[str, str, int], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class TagEdited(Update):
+    """A corporate tag or tag group was created, changed, deleted or shuffled in the console."""
+
+    kind = Kind.TAG_EDITED
+    tag: str
+    what: Literal["tag", "tag_group"] = "tag"
+    change: str = "update"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CardClicked(Update):
+    """Staff pressed a button or submitted a vote on a template card."""
+
+    kind = Kind.CARD_CLICKED
+    staff: str
+    task: str
+    key: str
+    app: str = ""
+    response_code: str = ""
+    options: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class AppOpened(Update):
+    """Staff opened the app or pressed a menu entry (``key``)."""
+
+    kind = Kind.APP_OPENED
+    staff: str
+    key: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StaffChanged(Update):
+    """An employee came into or went out of the app's sight."""
+
+    kind = Kind.STAFF_CHANGED
+    staff: str
+    present: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class KfRang(Update):
+    """The 微信客服 doorbell: something waits behind ``account``; ``token`` lives ten minutes."""
+
+    kind = Kind.KF_RANG
+    account: str
+    token: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class KfEntered(Update):
+    """A member opened a 微信客服 conversation; ``welcome_code`` lives twenty seconds."""
+
+    kind = Kind.KF_ENTERED
+    member: str
+    account: str
+    scene: str = ""
+    welcome_code: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class KfFailed(Update):
+    """A 微信客服 message we thought accepted did not arrive after all."""
+
+    kind = Kind.KF_FAILED
+    member: str
+    account: str
+    message: str
+    reason: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArchiveRang(Update):
+    """The archive doorbell: new records wait."""
+
+    kind = Kind.ARCHIVE_RANG
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinkVisited(Update):
+    """Someone opened a tracked link; ``member`` is empty when we do not know who."""
+
+    kind = Kind.LINK_VISITED
+    token: str
+    member: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnswerGiven(Update):
+    """A member chose ``option`` of an interaction's ``run``, on a page or by a click."""
+
+    kind = Kind.ANSWER_GIVEN
+    member: str
+    run: str
+    option: str
+    group: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckedIn(Update):
+    """A member checked in on a page."""
+
+    kind = Kind.CHECKED_IN
+    member: str
+    group: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CouponWanted(Update):
+    """A member asked for a coupon of ``batch`` on a page or through the API."""
+
+    kind = Kind.COUPON_WANTED
+    member: str
+    batch: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CouponRedeemed(Update):
+    """A shop says that ``code`` was used."""
+
+    kind = Kind.COUPON_REDEEMED
+    code: str
+    order: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OrderPaid(Update):
+    """A shop says that a member paid ``amount`` (in cents)."""
+
+    kind = Kind.ORDER_PAID
+    member: str
+    order: str
+    amount: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConsentChanged(Update):
+    """A member allowed or refused marketing messages."""
+
+    kind = Kind.CONSENT_CHANGED
+    member: str
+    granted: bool
+    channel: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClockTicked(Update):
+    """The clock reached ``slot`` of the timetable entry ``name``."""
+
+    kind = Kind.CLOCK_TICKED
+    name: str
+    slot: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class TagChanged(Update):
+    """Noted by the transaction: a member gained or lost a tag."""
+
+    kind = Kind.TAG_CHANGED
+    member: str
+    tag: str
+    added: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TierChanged(Update):
+    """Noted by the transaction: a member moved to another tier."""
+
+    kind = Kind.TIER_CHANGED
+    member: str
+    before: str
+    after: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MessageSent(Update):
+    """A receipt: a message of ours reached ``member`` or ``group``."""
+
+    kind = Kind.MESSAGE_SENT
+    message: int
+    member: str = ""
+    group: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unknown(Update):
+    """An event we have no name for; stored, counted and harmless. ``name`` is the platform's."""
+
+    kind = Kind.UNKNOWN
+    name: str = ""
+
+
+UPDATES: dict[Kind, type[Update]] = {cls.kind: cls for cls in Update.__subclasses__()}
+
+
+def to_plain(update: Update) -> dict[str, Any]:
+    """The update as JSON-ready values; ``from_plain`` gives it back."""
+    plain: dict[str, Any] = {"kind": str(update.kind)}
+    for field in fields(update):
+        plain[field.name] = _flat(getattr(update, field.name))
+    return plain
+
+
+def from_plain(plain: dict[str, Any]) -> Update:
+    """The update that ``to_plain`` described; unknown keys are ignored, so old and new code overlap."""
+    cls = UPDATES[Kind(plain["kind"])]
+    known = {field.name for field in fields(cls)}
+    return cls(**{name: _revived(name, value) for name, value in plain.items() if name in known})
+
+
+def _flat(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, (Seat, Friendship)):
+        return {field.name: getattr(value, field.name) for field in fields(value)}
+    return [_flat(item) for item in value] if isinstance(value, tuple) else value
+
+
+def _revived(name: str, value: Any) -> Any:
+    if name in ("at", "slot"):
+        return datetime.fromisoformat(value)
+    if name == "seats":
+        return tuple(Seat(**seat) for seat in value)
+    if name == "friends":
+        return tuple(Friendship(**{**friend, "tags": _frozen(friend["tags"])}) for friend in value)
+    return _frozen(value)
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(_frozen(item) for item in value) if isinstance(value, list) else value

@@ -1,0 +1,298 @@
+"""The database: one door for writing, one for reading, on SQLite and on PostgreSQL.
+
+A unit of work is a plain function of a :class:`~sqlalchemy.Connection`. On SQLite one thread writes; works that
+wait together share one transaction and one sync to disk (group commit). On PostgreSQL each work is
+a transaction of its own, run through the async driver. Differences between the two live in this file only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol, Self, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
+
+from sop.errors import Misconfigured
+
+T = TypeVar("T")
+Work = Callable[[Connection], T]
+
+GROUP_SIZE = 64  # works that may share one transaction
+READERS = 3
+RETRIES = 5  # of a PostgreSQL transaction that lost a deadlock or a serialisation race
+
+
+class Database(Protocol):
+    """Where the product remembers. Open it as an async context manager."""
+
+    dialect: str
+
+    async def write(self, work: Work[T], *, urgent: bool = False) -> T:
+        """Run ``work`` in a transaction; when this returns, it is on disk. A work may be run again, so it keeps no state.
+
+        ``urgent`` works go before others.
+        """
+        ...
+
+    async def read(self, work: Work[T]) -> T:
+        """Run ``work`` on a consistent view; it must not write."""
+        ...
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+def database(url: str) -> Database:
+    """The database behind ``sqlite:///path`` or ``postgresql://…``."""
+    try:
+        backend = make_url(url).get_backend_name()
+    except Exception as error:  # SQLAlchemy raises several kinds for a text that is no URL
+        raise Misconfigured(
+            "storage.database is not a database URL.",
+            remedy="Write sqlite:///data/qunxing.sqlite or postgresql://user:password@host/name.",
+            field="storage.database",
+        ) from error
+    if backend == "sqlite":
+        return SqliteDatabase(url)
+    if backend == "postgresql":
+        return PostgresDatabase(url)
+    raise Misconfigured(
+        f"storage.database names {backend!r}.", remedy="Use sqlite:///… or postgresql://…", field="storage.database"
+    )
+
+
+# ---------------------------------------------------------------- SQLite
+
+
+@dataclass(eq=False)
+class _Job:
+    work: Work[Any]
+    future: asyncio.Future[Any]
+    loop: asyncio.AbstractEventLoop
+    result: Any = None
+    error: BaseException | None = None
+
+    def answer(self) -> None:
+        if self.future.done():
+            return
+        if self.error is not None:
+            self.future.set_exception(self.error)
+        else:
+            self.future.set_result(self.result)
+
+
+@dataclass(eq=False)
+class SqliteDatabase:
+    """WAL, synchronous FULL, one writer thread, a few reader threads."""
+
+    url: str
+    dialect: str = "sqlite"
+    synchronous: str = "FULL"
+    _urgent: deque[_Job] = field(default_factory=deque)
+    _waiting: deque[_Job] = field(default_factory=deque)
+    _wake: threading.Condition = field(default_factory=threading.Condition)
+    _closing: bool = False
+
+    async def __aenter__(self) -> Self:
+        path = make_url(self.url).database
+        if path and path != ":memory:":
+            await asyncio.to_thread(Path(path).parent.mkdir, parents=True, exist_ok=True)
+        self._writer_engine = self._engine("BEGIN IMMEDIATE")
+        self._reader_engine = self._engine("BEGIN")
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="sqlite-read")
+        self._thread_connections = threading.local()
+        self._opened: list[Connection] = []
+        self._thread = threading.Thread(target=self._write_forever, name="sqlite-write", daemon=True)
+        try:
+            writer = await asyncio.to_thread(self._writer_engine.connect)
+        except OperationalError as error:
+            raise Misconfigured(
+                f"The database {path} cannot be opened: {error.orig}.",
+                remedy="Check that the folder exists and can be written to.",
+                field="storage.database",
+            ) from error
+        self._writer = writer
+        self._thread.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._wake:
+            self._closing = True
+            self._wake.notify()
+        await asyncio.to_thread(self._thread.join)
+        self._readers.shutdown(wait=True)
+        for connection in self._opened:
+            connection.close()
+        self._writer.close()
+        self._writer_engine.dispose()
+        self._reader_engine.dispose()
+
+    async def write(self, work: Work[T], *, urgent: bool = False) -> T:
+        loop = asyncio.get_running_loop()
+        job = _Job(work, loop.create_future(), loop)
+        with self._wake:
+            if self._closing:
+                raise RuntimeError("the database is closed")
+            (self._urgent if urgent else self._waiting).append(job)
+            self._wake.notify()
+        result: T = await job.future
+        return result
+
+    async def read(self, work: Work[T]) -> T:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._readers, self._read, work)
+
+    def _read(self, work: Work[T]) -> T:
+        connection: Connection | None = getattr(self._thread_connections, "connection", None)
+        if connection is None:
+            connection = self._reader_engine.connect()
+            connection.exec_driver_sql("PRAGMA query_only = ON")
+            connection.rollback()
+            self._thread_connections.connection = connection
+            self._opened.append(connection)
+        try:
+            return work(connection)
+        finally:
+            connection.rollback()
+
+    def _engine(self, begin: str) -> Engine:
+        engine = create_engine(
+            self.url,
+            poolclass=NullPool,
+            connect_args={"check_same_thread": False, "timeout": 5.0, "isolation_level": None},
+        )
+
+        @event.listens_for(engine, "connect")
+        def _prepare(raw: sqlite3.Connection, _: Any) -> None:
+            raw.execute("PRAGMA journal_mode = WAL")
+            raw.execute(f"PRAGMA synchronous = {self.synchronous}")
+            raw.execute("PRAGMA busy_timeout = 5000")
+            raw.execute("PRAGMA cache_size = -32000")
+
+        @event.listens_for(engine, "begin")
+        def _begin(connection: Connection) -> None:
+            connection.exec_driver_sql(begin)
+
+        return engine
+
+    def _write_forever(self) -> None:
+        while jobs := self._next_jobs():
+            self._run(jobs)
+            by_loop: dict[asyncio.AbstractEventLoop, list[_Job]] = {}
+            for job in jobs:
+                by_loop.setdefault(job.loop, []).append(job)
+            for loop, answered in by_loop.items():
+                if not loop.is_closed():
+                    loop.call_soon_threadsafe(_answer_all, answered)
+
+    def _next_jobs(self) -> list[_Job]:
+        with self._wake:
+            while not (self._urgent or self._waiting or self._closing):
+                self._wake.wait()
+            queue = self._urgent or self._waiting
+            return [queue.popleft() for _ in range(min(GROUP_SIZE, len(queue)))]
+
+    def _run(self, jobs: list[_Job]) -> None:
+        """All works in one transaction without savepoints; if one fails, all again, each under its own."""
+        try:
+            with self._writer.begin():
+                for job in jobs:
+                    job.result = job.work(self._writer)
+            return
+        except Exception as error:  # whatever a work raises belongs to its caller, not to this thread
+            if len(jobs) == 1:
+                jobs[0].error = error
+                return
+        try:
+            with self._writer.begin():
+                for job in jobs:
+                    self._run_apart(job)
+        except Exception as error:  # the commit itself failed: nobody's work is stored
+            for job in jobs:
+                job.error = job.error or error
+
+    def _run_apart(self, job: _Job) -> None:
+        try:
+            with self._writer.begin_nested():
+                job.result = job.work(self._writer)
+        except Exception as error:  # see _run
+            job.error = error
+
+
+def _answer_all(jobs: list[_Job]) -> None:
+    for job in jobs:
+        job.answer()
+
+
+# ---------------------------------------------------------------- PostgreSQL
+
+
+@dataclass(eq=False)
+class PostgresDatabase:
+    """One transaction a work; the server groups commits itself."""
+
+    url: str
+    dialect: str = "postgresql"
+
+    async def __aenter__(self) -> Self:
+        url = make_url(self.url).set(drivername="postgresql+asyncpg")
+        try:
+            self._engine: AsyncEngine = create_async_engine(url, pool_size=10, max_overflow=10)
+            async with self._engine.connect():
+                pass
+        except ModuleNotFoundError as error:
+            raise Misconfigured(
+                "PostgreSQL needs its driver.", remedy="Install it: pip install 'qunxing[postgres]'.",
+                field="storage.database",
+            ) from error
+        except (DBAPIError, OSError) as error:
+            raise Misconfigured(
+                f"PostgreSQL at {url.host}:{url.port or 5432} does not answer ({type(error).__name__}).",
+                remedy="Check storage.database, and that the server runs and lets this host in.",
+                field="storage.database",
+            ) from error
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._engine.dispose()
+
+    async def write(self, work: Work[T], *, urgent: bool = False) -> T:
+        for attempt in range(RETRIES):
+            try:
+                async with self._engine.begin() as connection:
+                    return await connection.run_sync(work)
+            except DBAPIError as error:
+                if not _lost_a_race(error) or attempt == RETRIES - 1:
+                    raise
+        raise AssertionError("unreachable")
+
+    async def read(self, work: Work[T]) -> T:
+        async with self._engine.connect() as connection:
+            return await connection.run_sync(work)
+
+
+def _lost_a_race(error: DBAPIError) -> bool:
+    return getattr(error.orig, "sqlstate", "") in {"40001", "40P01"}
+
+
+def skip_locked(dialect: str) -> dict[str, bool]:
+    """Arguments for ``with_for_update`` where several processes claim rows; SQLite has one writer and needs none."""
+    return {"skip_locked": True} if dialect == "postgresql" else {}

@@ -1,0 +1,512 @@
+"""The whole schema on one page; every index says which question it serves.
+
+Instants are integers, unix milliseconds UTC, in columns named ``*_at``. Local days are ISO texts.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+Id = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up INTEGER keys only
+Instant = BigInteger
+
+# ---------------------------------------------------------------- machinery: what came in, what goes out
+
+inbox = Table(
+    "inbox",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("key", LargeBinary(32), nullable=False),  # sha-256 of corp, door and body: one fact is one row
+    Column("door", String(64), nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("lane", String(128), nullable=False),  # what must be handled in order: a member or a group
+    Column("shard", SmallInteger, nullable=False),  # lanes fall into shards; a worker leases shards
+    Column("state", SmallInteger, nullable=False, server_default="0"),  # 0 waiting, 1 done, 2 parked
+    Column("attempts", SmallInteger, nullable=False, server_default="0"),
+    Column("retry_at", Instant, nullable=False, server_default="0"),
+    Column("received_at", Instant, nullable=False),
+    Column("error", Text),
+    UniqueConstraint("key"),
+    # what waits, oldest first, in the shards I hold
+    Index("ix_inbox_waiting", "shard", "id", sqlite_where=text("state = 0"), postgresql_where=text("state = 0")),
+    # what is parked, for the operators' list
+    Index("ix_inbox_parked", "id", sqlite_where=text("state = 2"), postgresql_where=text("state = 2")),
+)
+
+lease = Table(
+    "lease",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("holder", String(64), nullable=False),
+    Column("fence", BigInteger, nullable=False),
+    Column("until_at", Instant, nullable=False),
+)
+
+errand = Table(
+    "errand",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("what", String(32), nullable=False),
+    Column("whom", String(160), nullable=False),
+    Column("data", JSON, nullable=False),
+    Column("due_at", Instant, nullable=False),
+    Column("attempts", SmallInteger, nullable=False, server_default="0"),
+    Column("error", Text),
+    UniqueConstraint("what", "whom"),
+    Index("ix_errand_due", "due_at"),  # which question to ask next
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("key", String(200), nullable=False, unique=True),  # the business key: one effect is one row
+    Column("channel", String(16), nullable=False),
+    Column("sender", String(64), nullable=False),
+    Column("member", String(64), nullable=False, server_default=""),
+    Column("staff", String(64), nullable=False, server_default=""),
+    Column("group_id", String(64), nullable=False, server_default=""),
+    Column("content", JSON, nullable=False),
+    Column("digest", String(40), nullable=False),  # equal content, channel and sender share one task
+    Column("urgent", Boolean, nullable=False),
+    Column("marketing", Boolean, nullable=False),
+    Column("welcome_code", String(128), nullable=False, server_default=""),
+    Column("template", String(64), nullable=False, server_default=""),
+    Column("version", Integer, nullable=False, server_default="0"),
+    Column("step", String(64), nullable=False, server_default=""),
+    Column("journey", BigInteger, nullable=False, server_default="0"),
+    Column("why", Text, nullable=False, server_default=""),
+    Column("state", String(12), nullable=False),
+    Column("reason", Text, nullable=False, server_default=""),  # one line: why kept back, refused or unknown
+    Column("fence", BigInteger, nullable=False, server_default="0"),
+    Column("attempts", SmallInteger, nullable=False, server_default="0"),
+    Column("number", String(128), nullable=False, server_default=""),  # the platform's id of message or task
+    Column("created_at", Instant, nullable=False),
+    Column("due_at", Instant, nullable=False),
+    Column("deadline_at", Instant),
+    Column("tried_at", Instant),
+    Column("sent_at", Instant),
+    # what to send next: replies before pushes
+    Index(
+        "ix_outbox_waiting", "urgent", "due_at",
+        sqlite_where=text("state = 'waiting'"), postgresql_where=text("state = 'waiting'"),
+    ),
+    Index("ix_outbox_member", "member", "sent_at"),  # weekly budget, spacing, "why did I get this"
+    Index("ix_outbox_group_id", "group_id", "sent_at"),
+    Index("ix_outbox_state", "state", "id"),  # the operators' lists
+    Index("ix_outbox_number", "number"),  # which messages share this task
+    Index("ix_outbox_journey", "journey"),
+)
+
+task = Table(
+    "task",  # a group-send task a person must confirm
+    metadata,
+    Column("number", String(128), primary_key=True),
+    Column("sender", String(64), nullable=False),
+    Column("to_groups", Boolean, nullable=False),
+    Column("state", String(12), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("confirmed_at", Instant),
+    Column("reminders", SmallInteger, nullable=False, server_default="0"),
+    Index("ix_task_state", "state"),  # which tasks to poll
+)
+
+due = Table(
+    "due",  # every wait of the product
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("what", String(32), nullable=False),
+    Column("whom", String(160), nullable=False),
+    Column("occurrence", String(64), nullable=False),
+    Column("due_at", Instant, nullable=False),
+    Column("version", Integer, nullable=False, server_default="0"),
+    Column("data", JSON, nullable=False),
+    UniqueConstraint("what", "whom", "occurrence"),
+    Index("ix_due_due_at", "due_at", "id"),  # what is due now
+)
+
+missed = Table(
+    "missed",  # waits that came too late, and what became of them
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("what", String(32), nullable=False),
+    Column("whom", String(160), nullable=False),
+    Column("occurrence", String(64), nullable=False),
+    Column("due_at", Instant, nullable=False),
+    Column("noticed_at", Instant, nullable=False),
+    Column("fate", String(16), nullable=False),  # late | skipped | asked
+    UniqueConstraint("what", "whom", "occurrence"),
+)
+
+position = Table(
+    "position",  # how far we have read of a feed (客服 cursor, archive sequence, import)
+    metadata,
+    Column("name", String(160), primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+# ---------------------------------------------------------------- people
+
+member = Table(
+    "member",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("name", String(128), nullable=False, server_default=""),
+    Column("avatar", Text, nullable=False, server_default=""),
+    Column("unionid", String(64), nullable=False, server_default=""),
+    Column("staff", Boolean, nullable=False, server_default=text("false")),
+    Column("bot", Boolean, nullable=False, server_default=text("false")),
+    Column("source", String(64), nullable=False, server_default=""),
+    Column("tier", String(16), nullable=False, server_default="new"),
+    Column("tier_at", Instant, nullable=False, server_default="0"),
+    Column("seen_at", Instant, nullable=False),  # first seen
+    Column("active_at", Instant, nullable=False, server_default="0"),  # last activity
+)
+
+friend = Table(
+    "friend",
+    metadata,
+    Column("member", String(64), primary_key=True),
+    Column("staff", String(64), primary_key=True),
+    Column("source", String(64), nullable=False, server_default=""),
+    Column("half", Boolean, nullable=False, server_default=text("false")),
+    Column("since_at", Instant, nullable=False),
+    Column("lost_at", Instant),
+    Column("lost_by", String(8), nullable=False, server_default=""),
+    Index("ix_friend_staff", "staff"),
+)
+
+groups = Table(
+    "groups",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("name", String(128), nullable=False, server_default=""),
+    Column("kind", String(16), nullable=False),  # customer | internal | imported
+    Column("owner", String(64), nullable=False, server_default=""),
+    Column("zone", String(48), nullable=False, server_default=""),
+    Column("version", String(64), nullable=False, server_default=""),
+    Column("line", Float),  # alarm when the score falls below
+    Column("created_at", Instant, nullable=False),
+    Column("dismissed_at", Instant),
+)
+
+seat = Table(
+    "seat",  # who sits, or sat, in which group
+    metadata,
+    Column("group_id", String(64), primary_key=True),
+    Column("member", String(64), primary_key=True),
+    Column("scene", SmallInteger, nullable=False, server_default="0"),
+    Column("source", String(64), nullable=False, server_default=""),
+    Column("joined_at", Instant, nullable=False),
+    Column("left_at", Instant),
+    Index("ix_seat_member", "member"),  # a member's groups
+)
+
+tag = Table(
+    "tag",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("kind", String(16), nullable=False),  # basic | behaviour
+    Column("platform_id", String(64), nullable=False, server_default=""),
+    Column("platform_group", String(64), nullable=False, server_default=""),
+)
+
+member_tag = Table(
+    "member_tag",
+    metadata,
+    Column("member", String(64), primary_key=True),
+    Column("tag", String(64), primary_key=True),
+    Column("since_at", Instant, nullable=False),
+    Column("reason", Text, nullable=False, server_default=""),
+    Index("ix_member_tag_tag", "tag"),  # who carries this tag
+)
+
+tier_change = Table(
+    "tier_change",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("member", String(64), nullable=False),
+    Column("before", String(16), nullable=False),
+    Column("after", String(16), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("changed_at", Instant, nullable=False),
+    Index("ix_tier_change_member", "member"),
+)
+
+consent = Table(
+    "consent",  # append-only; the newest row of a member and purpose is in force
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("member", String(64), nullable=False),
+    Column("purpose", String(32), nullable=False),
+    Column("granted", Boolean, nullable=False),
+    Column("wording", String(32), nullable=False),  # version of the text that was shown
+    Column("channel", String(32), nullable=False),
+    Column("decided_at", Instant, nullable=False),
+    Index("ix_consent_member", "member", "purpose", "id"),
+)
+
+conversation = Table(
+    "conversation",  # a dialogue half done, with an end
+    metadata,
+    Column("member", String(64), primary_key=True),
+    Column("topic", String(32), nullable=False),
+    Column("data", JSON, nullable=False),
+    Column("until_at", Instant, nullable=False),
+)
+
+# ---------------------------------------------------------------- plans
+
+template = Table(
+    "template",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("name", String(128), nullable=False),
+    Column("text", Text, nullable=False),  # the TOML the operator wrote, to the letter
+    Column("state", String(12), nullable=False),  # draft | published | retired
+    Column("saved_by", String(64), nullable=False, server_default=""),
+    Column("saved_at", Instant, nullable=False),
+)
+
+journey = Table(
+    "journey",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("template", String(64), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("subject", String(8), nullable=False),  # member | group
+    Column("whom", String(64), nullable=False),
+    Column("run", Integer, nullable=False),
+    Column("state", String(12), nullable=False),
+    Column("step", Integer, nullable=False, server_default="0"),  # index of the next step
+    Column("reason", Text, nullable=False, server_default=""),
+    Column("anchor_at", Instant, nullable=False),  # day offsets count from here
+    Column("changed_at", Instant, nullable=False),
+    UniqueConstraint("template", "whom", "run"),
+    Index("ix_journey_whom", "whom"),
+    Index("ix_journey_state", "template", "state"),
+)
+
+interaction_run = Table(
+    "interaction_run",  # one posting of one light interaction to one group or member
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("item", String(64), nullable=False),
+    Column("kind", String(16), nullable=False),  # light | poll | question
+    Column("group_id", String(64), nullable=False, server_default=""),
+    Column("question", Text, nullable=False),
+    Column("options", JSON, nullable=False),  # [[id, text, tag], ...]
+    Column("template", String(64), nullable=False, server_default=""),
+    Column("step", String(64), nullable=False, server_default=""),
+    Column("opened_at", Instant, nullable=False),
+    Column("closes_at", Instant, nullable=False),
+    Column("closed", Boolean, nullable=False, server_default=text("false")),
+    Index("ix_interaction_run_group_id", "group_id", "opened_at"),
+)
+
+answer = Table(
+    "answer",
+    metadata,
+    Column("run", String(64), primary_key=True),
+    Column("member", String(64), primary_key=True),
+    Column("option", String(64), nullable=False),
+    Column("answered_at", Instant, nullable=False),
+)
+
+check_in = Table(
+    "check_in",
+    metadata,
+    Column("member", String(64), primary_key=True),
+    Column("day", String(10), primary_key=True),
+    Column("group_id", String(64), nullable=False, server_default=""),
+    Column("checked_at", Instant, nullable=False),
+)
+
+coupon_batch = Table(
+    "coupon_batch",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("name", String(128), nullable=False),
+    Column("per_member", Integer, nullable=False, server_default="1"),
+    Column("starts_at", Instant),
+    Column("ends_at", Instant),
+    Column("valid_days", Integer, nullable=False, server_default="0"),  # after the claim; 0 = until the end
+    Column("created_at", Instant, nullable=False),
+)
+
+coupon = Table(
+    "coupon",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("batch", String(64), nullable=False),
+    Column("code", String(64), nullable=False, unique=True),
+    Column("member", String(64)),
+    Column("nth", Integer),  # this member's first, second, ... of the batch
+    Column("claimed_at", Instant),
+    Column("expires_at", Instant),
+    Column("redeemed_at", Instant),
+    Column("order_id", String(64), nullable=False, server_default=""),
+    UniqueConstraint("batch", "member", "nth"),  # nobody exceeds the member limit
+    # which code is free
+    Index("ix_coupon_free", "batch", "id", sqlite_where=text("member IS NULL"), postgresql_where=text("member IS NULL")),
+    Index("ix_coupon_member", "member"),
+)
+
+link = Table(
+    "link",
+    metadata,
+    Column("token", String(48), primary_key=True),
+    Column("target", Text, nullable=False),
+    Column("title", String(128), nullable=False, server_default=""),
+    Column("template", String(64), nullable=False, server_default=""),
+    Column("step", String(64), nullable=False, server_default=""),
+    Column("owner", String(160), nullable=False, server_default=""),  # what it was made for
+    Column("created_at", Instant, nullable=False),
+    UniqueConstraint("owner", "target"),
+)
+
+# ---------------------------------------------------------------- what people did, and what it adds up to
+
+activity = Table(
+    "activity",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("key", String(96), nullable=False, unique=True),  # update id and what of it: logged once
+    Column("kind", String(24), nullable=False),
+    Column("member", String(64), nullable=False, server_default=""),
+    Column("group_id", String(64), nullable=False, server_default=""),
+    Column("happened_at", Instant, nullable=False),
+    Column("level", String(12), nullable=False),  # archive | bot | page | official | import
+    Column("ref", String(160), nullable=False, server_default=""),
+    Column("text_hash", String(16), nullable=False, server_default=""),
+    Column("text_len", Integer, nullable=False, server_default="0"),
+    Index("ix_activity_member", "member", "happened_at"),
+    Index("ix_activity_group_id", "group_id", "happened_at"),
+)
+
+member_day = Table(
+    "member_day",  # the roll-up the score is made of
+    metadata,
+    Column("group_id", String(64), primary_key=True),
+    Column("day", String(10), primary_key=True),
+    Column("member", String(64), primary_key=True),
+    Column("n", Integer, nullable=False),
+    Column("turns", Integer, nullable=False),
+    Column("different", Integer, nullable=False),  # different normalised texts, counted up to 64
+    Column("hashes", Text, nullable=False, server_default=""),
+    Column("answered", Boolean, nullable=False),
+)
+
+group_turn = Table(
+    "group_turn",  # who spoke last in a group, and when
+    metadata,
+    Column("group_id", String(64), primary_key=True),
+    Column("member", String(64), nullable=False),
+    Column("spoke_at", Instant, nullable=False),
+)
+
+observed_day = Table(
+    "observed_day",  # days on which the platform told us anything at all; others are unknown, not zero
+    metadata,
+    Column("day", String(10), primary_key=True),
+)
+
+member_first = Table(
+    "member_first",  # the first activity of a member in a group
+    metadata,
+    Column("group_id", String(64), primary_key=True),
+    Column("member", String(64), primary_key=True),
+    Column("day", String(10), nullable=False),
+)
+
+score = Table(
+    "score",
+    metadata,
+    Column("group_id", String(64), primary_key=True),
+    Column("day", String(10), primary_key=True),
+    Column("value", Float),
+    Column("label", String(16), nullable=False),  # ok | observing | too_little | partial
+    Column("coverage", String(16), nullable=False),
+    Column("parts", JSON, nullable=False),
+    Column("formula", String(16), nullable=False),
+    Column("scored_at", Instant, nullable=False),
+)
+
+member_score = Table(
+    "member_score",
+    metadata,
+    Column("group_id", String(64), primary_key=True),
+    Column("member", String(64), primary_key=True),
+    Column("energy", Float, nullable=False),  # e14: active days, halved every 14 days
+    Column("energy_day", String(10), nullable=False),
+    Column("value", Float, nullable=False, server_default="0"),
+)
+
+alarm = Table(
+    "alarm",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("key", String(160), nullable=False, unique=True),
+    Column("group_id", String(64), nullable=False, server_default=""),
+    Column("text", Text, nullable=False),
+    Column("raised_at", Instant, nullable=False),
+    Column("seen_at", Instant),
+)
+
+# ---------------------------------------------------------------- operators
+
+operator = Table(
+    "operator",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("password", Text, nullable=False),  # argon2
+    Column("role", String(16), nullable=False),
+    Column("staff", String(64), nullable=False, server_default=""),
+    Column("created_at", Instant, nullable=False),
+)
+
+session = Table(
+    "session",
+    metadata,
+    Column("hash", LargeBinary(32), primary_key=True),
+    Column("operator", String(64), nullable=False),
+    Column("csrf", String(64), nullable=False),
+    Column("expires_at", Instant, nullable=False),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("who", String(64), nullable=False),
+    Column("what", String(64), nullable=False),
+    Column("detail", Text, nullable=False, server_default=""),
+    Column("done_at", Instant, nullable=False),
+)
