@@ -1,0 +1,110 @@
+"""The one HTTP client for everything that leaves.
+
+It knows three endings: an answer, *not sent* (``Busy``: nobody was there to take the request), and *unknown*
+(``Unanswered``: the request left, and nothing trustworthy came back). It never repeats a request and never follows a redirect.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from types import TracebackType
+from typing import Any, Self
+
+from aiohttp import ClientConnectorError, ClientError, ClientSession, ClientTimeout, InvalidURL, TCPConnector
+from aiohttp import ConnectionTimeoutError as ConnectTimeout
+from yarl import URL
+
+from bot.clock import Clock
+from sop.errors import Blocked, Busy, Unanswered
+
+LARGEST_ANSWER = 16 * 1024 * 1024
+RETRY_AFTER_S = 5.0
+
+_plain = partial(json.dumps, ensure_ascii=False, separators=(",", ":"))  # WeCom refuses \u-escaped JSON: 40033
+
+
+@dataclass(eq=False)
+class Outgoing:
+    """Open it as an async context manager; a request in flight holds the clock."""
+
+    clock: Clock
+    timeout_s: float = 10.0
+    connect_s: float = 3.0
+    connections: int = 64
+    _session: ClientSession | None = field(default=None, init=False, repr=False)
+
+    async def __aenter__(self) -> Self:
+        self._session = ClientSession(
+            connector=TCPConnector(limit=self.connections, keepalive_timeout=10.0),
+            json_serialize=_plain,
+            timeout=ClientTimeout(total=self.timeout_s, connect=self.connect_s),
+            headers={"User-Agent": "qunxing"},
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def json(
+        self, method: str, url: str, *, query: Mapping[str, str] | None = None, body: Any = None
+    ) -> dict[str, Any]:
+        """The JSON object ``url`` answers with; query values never appear in an error, since they may be secrets."""
+        if self._session is None:
+            raise RuntimeError("open Outgoing before asking anything")
+        place = _place(url)
+        with self.clock.hold():
+            return _object(await self._bytes(method, url, dict(query or {}), body, place), place)
+
+    async def _bytes(self, method: str, url: str, query: dict[str, str], body: Any, place: str) -> bytes:
+        assert self._session is not None
+        try:
+            async with self._session.request(
+                method, url, params=query, json=body, allow_redirects=False
+            ) as answer:
+                whole = await _read(answer.content, place)
+                if answer.status >= 300:
+                    raise Unanswered(f"{place} answered with HTTP status {answer.status}", code=answer.status)
+                return whole
+        except InvalidURL as error:
+            raise Blocked(f"{place} is no address to send to") from error
+        except (ClientConnectorError, ConnectTimeout) as error:
+            why = type(error).__name__
+            raise Busy(f"{place} cannot be reached ({why})", retry_after=RETRY_AFTER_S) from error
+        except (ClientError, TimeoutError, OSError) as error:
+            raise Unanswered(f"{place} gave no answer ({type(error).__name__})") from error
+
+
+async def _read(content: Any, place: str) -> bytes:
+    chunks, size = [], 0
+    async for chunk in content.iter_chunked(65_536):
+        size += len(chunk)
+        if size > LARGEST_ANSWER:
+            raise Unanswered(f"{place} answered more than {LARGEST_ANSWER} bytes")
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _object(whole: bytes, place: str) -> dict[str, Any]:
+    try:
+        answer = json.loads(whole)
+    except (ValueError, RecursionError) as error:
+        raise Unanswered(f"{place} answered something that is not JSON") from error
+    if not isinstance(answer, dict):
+        raise Unanswered(f"{place} answered JSON that is no object")
+    return answer
+
+
+def _place(url: str) -> str:
+    """Host and path: enough to know who was asked, and free of secrets."""
+    try:
+        address = URL(url)
+        return f"{address.host or '?'}{address.path}"
+    except ValueError:
+        return "an unreadable address"
