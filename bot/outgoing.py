@@ -1,7 +1,8 @@
 """The one HTTP client for everything that leaves.
 
 It knows three endings: an answer, *not sent* (``Busy``: nobody was there to take the request), and *unknown*
-(``Unanswered``: the request left, and nothing trustworthy came back). It never repeats a request and never follows a redirect.
+(``Unanswered``: the request left, and nothing trustworthy came back).
+It repeats nothing and follows no redirect.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from sop.errors import Blocked, Busy, Unanswered
 LARGEST_ANSWER = 16 * 1024 * 1024
 RETRY_AFTER_S = 5.0
 
-_plain = partial(json.dumps, ensure_ascii=False, separators=(",", ":"))  # WeCom refuses \u-escaped JSON: 40033
+# WeCom refuses JSON with \u escapes (40033)
+_plain = partial(json.dumps, ensure_ascii=False, separators=(",", ":"))
 
 
 @dataclass(eq=False)
@@ -55,7 +57,7 @@ class Outgoing:
     async def json(
         self, method: str, url: str, *, query: Mapping[str, str] | None = None, body: Any = None
     ) -> dict[str, Any]:
-        """The JSON object ``url`` answers with; query values never appear in an error, since they may be secrets."""
+        """The JSON object ``url`` answers with. Query values may be secrets and appear in no error."""
         if self._session is None:
             raise RuntimeError("open Outgoing before asking anything")
         place = _place(url)

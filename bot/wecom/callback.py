@@ -1,0 +1,142 @@
+"""The door WeCom knocks at: is it WeCom, is it for us, is it fresh?
+
+Whatever is wrong, the refusal is the same. Pure functions over a query and a body. Nothing is parsed before the signature is known to be good, and no XML
+parser is involved at all: the sealed text is found by its tags, and what is inside was checked by the cipher.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from bot.cipher import Cipher
+from sop.errors import Forged, Malformed
+
+LARGEST_BODY = 256 * 1024
+FRESH_S = 24 * 3600.0
+SLOT_S = 10.0
+
+_SEALED = re.compile(rb"<Encrypt>\s*(?:<!\[CDATA\[)?\s*([A-Za-z0-9+/]+={0,2})\s*(?:\]\]>)?\s*</Encrypt>")
+_NUMBER = re.compile(r"[0-9]{1,12}")
+
+
+@dataclass(eq=False)
+class Freshness:
+    """Refuses messages signed more than a day ago, unless so many are that our clock must be wrong.
+
+    When more than a fifth of at least ``enough`` callbacks within ``window_s`` look stale, they are taken
+    (the inbox knows repeats), and ``suspects_clock`` is the alarm to raise.
+    """
+
+    limit_s: float = FRESH_S
+    window_s: float = 600.0
+    enough: int = 100
+    share: float = 0.2
+    _slots: deque[_Slot] = field(default_factory=deque, repr=False)
+    _total: int = 0
+    _stale: int = 0
+
+    def admits(self, timestamp: int, now: datetime) -> bool:
+        """Whether a signed message of ``timestamp`` (unix seconds) is to be taken; every call is counted."""
+        instant = now.timestamp()
+        stale = abs(instant - timestamp) > self.limit_s
+        self._forget(instant)
+        self._count(instant, stale)
+        return not stale or self.suspects_clock
+
+    @property
+    def suspects_clock(self) -> bool:
+        """True while too many good signatures look stale; tell the operator to check the machine's clock."""
+        return self._total >= self.enough and self._stale > self.share * self._total
+
+    def _count(self, instant: float, stale: bool) -> None:
+        start = instant - instant % SLOT_S
+        if not self._slots or self._slots[-1].start != start:
+            self._slots.append(_Slot(start))
+        slot = self._slots[-1]
+        slot.total, slot.stale = slot.total + 1, slot.stale + stale
+        self._total, self._stale = self._total + 1, self._stale + stale
+
+    def _forget(self, instant: float) -> None:
+        while self._slots and not -SLOT_S <= instant - self._slots[0].start <= self.window_s:
+            gone = self._slots.popleft()
+            self._total -= gone.total
+            self._stale -= gone.stale
+
+
+@dataclass(eq=False)
+class _Slot:
+    """Ten seconds of callbacks, counted."""
+
+    start: float
+    total: int = 0
+    stale: int = 0
+
+
+def verify(cipher: Cipher, query: Mapping[str, str]) -> bytes:
+    """What to answer, byte for byte, when WeCom verifies the address; it has no freshness limit."""
+    sealed = _given(query, "echostr").replace(" ", "+")  # a proxy may have decoded + once too often
+    _check(cipher, query, sealed)
+    return cipher.open(sealed)
+
+
+def open_post(
+    cipher: Cipher, query: Mapping[str, str], body: bytes, *, freshness: Freshness, now: datetime
+) -> bytes:
+    """The decrypted body of a callback; ``Malformed`` when not from WeCom, not for us or not of today."""
+    if len(body) > LARGEST_BODY:
+        raise Malformed("body is too large")
+    found = _SEALED.search(body)
+    if found is None:
+        raise Malformed("body holds nothing sealed")
+    sealed = found[1].decode("ascii")
+    _check(cipher, query, sealed)
+    message = cipher.open(sealed)
+    timestamp = _given(query, "timestamp")
+    if not _NUMBER.fullmatch(timestamp) or not freshness.admits(int(timestamp), now):
+        raise Forged("signed too long ago")
+    return message
+
+
+def _check(cipher: Cipher, query: Mapping[str, str], sealed: str) -> None:
+    signature, timestamp, nonce = (_given(query, name) for name in ("msg_signature", "timestamp", "nonce"))
+    if not cipher.verified(signature, timestamp, nonce, sealed):
+        raise Forged("signature does not match")
+
+
+def _given(query: Mapping[str, str], name: str) -> str:
+    value = query.get(name, "")
+    if not value:
+        raise Malformed(f"query lacks {name}")
+    return value
+
+
+# ---------------------------------------------------------------- lanes
+
+_LANES = tuple(
+    re.compile(rb"<%s>\s*(?:<!\[CDATA\[)?([^<>\]\s]{1,128})" % name)
+    for name in (b"ChatId", b"ExternalUserID", b"FromUserName", b"OpenKfId")
+)
+
+
+def lane_of(door: str, body: bytes) -> str:
+    """Whose events wait behind this one: a group's, a member's, a staff member's, an account's or the door's.
+
+    A cheap look at the decrypted body, not a parse: a wrong guess costs order, never truth.
+    """
+    scanned = _without_talk(body)
+    for pattern in _LANES if b"<Event>" in scanned else _LANES[2:3]:
+        found = pattern.search(scanned)
+        if found is not None and found[1] != b"sys":
+            name = found[1].decode("utf-8", "replace")
+            return name.lower() if pattern is _LANES[2] else name
+    return door
+
+
+def _without_talk(body: bytes) -> bytes:
+    """The body without what a person typed, which could look like anything."""
+    before, opened, rest = body.partition(b"<Content>")
+    return before + rest.rpartition(b"</Content>")[2] if opened else body
