@@ -16,6 +16,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 
+SETTLING = 12  # passes of the loop a woken task may need before it takes its hold
+
+
 class Clock(Protocol):
     """Time as everybody outside ``sop`` sees it; instants are aware, in UTC."""
 
@@ -95,7 +98,7 @@ class TurnedClock:
         while self._sleepers and self._sleepers[0][0] <= instant:
             due, _, woken = heapq.heappop(self._sleepers)
             self._now = max(self._now, due)
-            if not woken.done():
+            if not woken.done():  # else whoever slept was called away
                 woken.set_result(None)
                 await self.settle()
         self._now = max(self._now, instant)
@@ -110,7 +113,7 @@ class TurnedClock:
     async def settle(self) -> None:
         """Wait until nobody holds the clock."""
         quiet = 0
-        while quiet < 3:  # a woken task needs a few passes of the loop before it takes its hold
+        while quiet < SETTLING:
             await asyncio.sleep(0)
             quiet = quiet + 1 if self._holds == 0 else 0
             await self._idle.wait()

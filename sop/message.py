@@ -6,7 +6,7 @@ A message knows no payload of the platform. Each channel states what it can do
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
@@ -122,4 +122,3 @@ class Message:
     journey: int = 0
     welcome_code: str = ""
     why: str = ""  # one line in Chinese: why this person gets this message
-    extra: dict[str, str] = field(default_factory=dict, hash=False)

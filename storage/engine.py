@@ -18,7 +18,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Connection as Connection
+from sqlalchemy import Engine, Table, create_engine, event, make_url
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
@@ -291,6 +294,11 @@ class PostgresDatabase:
 
 def _lost_a_race(error: DBAPIError) -> bool:
     return getattr(error.orig, "sqlstate", "") in {"40001", "40P01"}
+
+
+def insert_into(connection: Connection, table: Table) -> Any:
+    """An insert that knows ``on_conflict_do_nothing`` and ``on_conflict_do_update``, in this database's dialect."""
+    return (postgresql_insert if connection.dialect.name == "postgresql" else sqlite_insert)(table)
 
 
 def skip_locked(dialect: str) -> dict[str, bool]:

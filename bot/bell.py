@@ -1,0 +1,44 @@
+"""A bell wakes a role that has work. A rung bell holds the clock until the work is taken up and done."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+from bot.clock import Clock, Hold
+
+
+class Bell:
+    """Ring it as often as you like; whoever waits is woken once."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._rung = asyncio.Event()
+        self._hold: Hold | None = None
+
+    def ring(self) -> None:
+        if self._hold is None:
+            self._hold = self._clock.hold()
+        self._rung.set()
+
+    async def wait(self, seconds: float) -> Hold:
+        """Return when the bell rings or ``seconds`` have passed, holding the clock; the caller releases it when done."""
+        if not self._rung.is_set() and seconds > 0:
+            await self._first_of(seconds)
+        self._rung.clear()
+        hold, self._hold = self._hold, None
+        return hold or self._clock.hold()
+
+    async def _first_of(self, seconds: float) -> None:
+        tasks = [
+            asyncio.ensure_future(self._rung.wait()),
+            asyncio.ensure_future(self._clock.sleep(seconds)),
+        ]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            for task in tasks:
+                with suppress(asyncio.CancelledError):
+                    await task

@@ -1,0 +1,103 @@
+"""The scheduler only ticks. What the clock brings is an update like any other, put into the inbox under a unique key.
+
+APScheduler does the arithmetic of the timetable; nothing here is worth losing. Ten schedulers are one, because a slot is one row.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from apscheduler.triggers.cron import CronTrigger
+
+from bot.bell import Bell
+from bot.clock import Clock
+from sop.update import ClockTicked
+from storage import inbox
+from storage.due import DueStore
+from storage.engine import Database
+from storage.position import read_position, write_position
+
+TIMETABLE: dict[str, dict[str, str]] = {
+    "tasks": {"minute": "*/10"},  # how staff's group-send tasks are doing
+    "archive": {"minute": "*/5"},  # what was said in groups
+    "roll": {"minute": "5"},  # scores and alarms
+    "day": {"hour": "4", "minute": "20"},  # expiries, decay, housekeeping
+    "reconcile": {"minute": "40"},  # what callbacks lost
+}
+
+
+@dataclass
+class Scheduler:
+    """Puts ``ClockTicked`` into the inbox for the timetable's slots, and ``due`` whenever a wait has run out."""
+
+    db: Database
+    clock: Clock
+    bell: Bell
+    zone: str
+    woken: Bell  # the worker's
+    idle_s: float = 60.0
+    timetable: dict[str, dict[str, str]] = field(default_factory=lambda: dict(TIMETABLE))
+
+    async def run(self) -> None:
+        zone = ZoneInfo(self.zone)
+        triggers = {name: CronTrigger(timezone=zone, **when) for name, when in self.timetable.items()}
+        upcoming = {name: await self._first_slot(name, trigger) for name, trigger in triggers.items()}
+        wait = 0.0
+        while True:
+            with await self.bell.wait(wait):
+                now = self.clock.now()
+                for name, slot in upcoming.items():
+                    if slot <= now:
+                        upcoming[name] = await self._tick(name, triggers[name], now)
+                next_due = await self._tick_due(now)
+            wait = self._until(min([*upcoming.values(), *([next_due] if next_due else [])]))
+
+    def _until(self, instant: datetime) -> float:
+        return min(self.idle_s, max(0.0, (instant - self.clock.now()).total_seconds()))
+
+    async def _first_slot(self, name: str, trigger: CronTrigger) -> datetime:
+        """The first slot after the last one ticked; slots slept through are caught up with one tick."""
+        last = await self.db.read(lambda c: read_position(c, f"tick:{name}"))
+        now = self.clock.now()
+        since = datetime.fromisoformat(last) + timedelta(seconds=1) if last else now
+        return _next(trigger, since) or now
+
+    async def _tick(self, name: str, trigger: CronTrigger, now: datetime) -> datetime:
+        slot = _latest(trigger, now)
+        ticked = ClockTicked(at=now, name=name, slot=slot, id=f"tick:{name}:{slot.isoformat()}")
+        await self._knock(ticked, name)
+        await self.db.write(lambda c: write_position(c, f"tick:{name}", slot.isoformat()))
+        return _next(trigger, now + timedelta(seconds=1)) or now + timedelta(hours=1)
+
+    async def _tick_due(self, now: datetime) -> datetime | None:
+        """Tick when a wait has run out; returns when the next one will."""
+        next_at = await self.db.read(lambda c: DueStore(c).next_at())
+        if next_at is None or next_at > now:
+            return next_at
+        slot = now.replace(microsecond=0)
+        await self._knock(ClockTicked(at=now, name="due", slot=slot, id=f"tick:due:{slot.isoformat()}"), "due")
+        return now + timedelta(seconds=1)
+
+    async def _knock(self, ticked: ClockTicked, name: str) -> None:
+        steady = ClockTicked(at=ticked.slot, name=ticked.name, slot=ticked.slot, id=ticked.id)
+        knock = inbox.knock_of(steady, lane=f"clock:{name}", now=ticked.at)
+        await self.db.write(lambda c: inbox.insert(c, [knock]))
+        self.woken.ring()
+
+
+def _next(trigger: CronTrigger, since: datetime) -> datetime | None:
+    slot: datetime | None = trigger.get_next_fire_time(None, since)
+    return slot
+
+
+def _latest(trigger: CronTrigger, now: datetime) -> datetime:
+    """The newest slot that is not after ``now``: however many were slept through, one tick makes up for them."""
+    for reach in (timedelta(minutes=11), timedelta(hours=1, minutes=1), timedelta(days=1, minutes=1), timedelta(days=32)):
+        slot = _next(trigger, now - reach)
+        if slot is not None and slot <= now:
+            while (later := _next(trigger, slot + timedelta(seconds=1))) is not None and later <= now:
+                slot = later
+            return slot
+    return now

@@ -1,0 +1,268 @@
+"""The sender: claims what waits, asks the policy once more, sends, and writes down what became of it.
+
+Everything is marked *sending* before it leaves. What then gets no trustworthy answer is *unknown*: it is
+repeated only where the platform itself drops a repeat, looked up where the platform can tell, and otherwise waits in review.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+
+from bot.bell import Bell
+from bot.clock import Clock
+from bot.gateway import Gateway, Parcel
+from handlers.context import Settings
+from sop.errors import Blocked, Busy, Refused, SendError, Unanswered
+from sop.message import CAPABILITIES, Channel
+from sop.receipt import Sent, State
+from sop.timing import Later, Never
+from sop.update import MessageSent
+from storage import inbox, lease
+from storage.engagement import EngagementStore
+from storage.engine import Connection, Database
+from storage.errand import Errand, ErrandStore
+from storage.outbox import Entry, OutboxStore, Task
+from storage.policy import judge
+
+log = structlog.get_logger()
+
+SINGLE = tuple(channel for channel in Channel if CAPABILITIES[channel].individual_text)
+SHARED = tuple(channel for channel in Channel if not CAPABILITIES[channel].individual_text)
+AT_ONCE = 16  # few, so that what is claimed starts at once and an opt-out just before is still seen
+MEMBERS_PER_TASK = 10_000
+GROUPS_PER_TASK = 2_000
+BLOCKED_FOR = timedelta(minutes=5)
+REPEATS = 3  # of an unanswered send, where the platform drops a repeat
+REPEAT_WINDOW = timedelta(minutes=25)  # the platform remembers requests for 30 minutes
+LOOK_UP_FOR = timedelta(minutes=10)
+DEAD_AFTER = timedelta(seconds=90)
+FIRST_LOOK = timedelta(seconds=20)  # a new task is still being dispatched for some seconds
+
+
+@dataclass
+class Claimed:
+    """One round's harvest: what may leave now, and how many were looked at."""
+
+    ready: list[Entry]
+    seen: int
+
+
+@dataclass
+class Sender:
+    """Sends until told to stop; any number may run over one database."""
+
+    db: Database
+    gateway: Gateway
+    clock: Clock
+    bell: Bell
+    woken: Bell  # the worker's
+    settings: Settings
+    name: str
+    alone: bool = True  # nobody else sends: what is marked sending when we start was left by a dead sender
+    idle_s: float = 60.0
+    on_settled: Callable[[Entry, State], None] = lambda entry, state: None
+    _fence: int = 0
+
+    async def run(self) -> None:
+        await self.start()
+        wait = 0.0
+        while True:
+            with await self.bell.wait(wait):
+                while await self.send_once():
+                    pass
+                wait = await self._until_next()
+
+    async def start(self) -> None:
+        """Take a fencing number, and put what a dead sender left in the middle where a person sees it."""
+        now = self.clock.now()
+        before = now + timedelta(seconds=1) if self.alone else now - DEAD_AFTER
+
+        def begin(connection: Connection) -> int:
+            OutboxStore(connection, now).orphaned(before, "发送途中程序中断，不知是否送达")
+            return lease.next_fence(connection, "sender", self.name)
+
+        self._fence = await self.db.write(begin)
+
+    async def send_once(self) -> int:
+        """Claim, judge and send one batch of each kind; returns how many messages were looked at."""
+        single = await self._claim(SINGLE, AT_ONCE)
+        shared = await self._claim(SHARED, MEMBERS_PER_TASK)
+        await asyncio.gather(
+            *(self._send(parcel, entries) for parcel, entries in parcels([*single.ready, *shared.ready]))
+        )
+        return single.seen + shared.seen
+
+    async def _until_next(self) -> float:
+        next_at = await self.db.read(lambda c: OutboxStore(c, self.clock.now()).next_at())
+        if next_at is None:
+            return self.idle_s
+        return min(self.idle_s, max(0.05, (next_at - self.clock.now()).total_seconds()))
+
+    async def _claim(self, channels: Sequence[Channel], limit: int) -> Claimed:
+        now = self.clock.now()
+        names = [str(channel) for channel in channels]
+        waiting = await self.db.read(lambda c: OutboxStore(c, now).any_waiting(names))
+        if not waiting:
+            return Claimed([], 0)
+        return await self.db.write(lambda c: self._claim_and_judge(c, names, limit, now))
+
+    def _claim_and_judge(self, connection: Connection, channels: Sequence[str], limit: int, now: datetime) -> Claimed:
+        """Verdicts are part of the claim's transaction, so nobody can opt out between the question and the mark."""
+        store = OutboxStore(connection, now)
+        claimed = store.claim(limit, channels=channels, fence=self._fence)
+        ready: list[Entry] = []
+        for entry, verdict in judge(connection, claimed, now, self.settings):
+            match verdict:
+                case Later():
+                    store.settle(
+                        [entry.id], State.WAITING, fence=self._fence, reason=verdict.reason, due_at=verdict.until
+                    )
+                case Never():
+                    store.settle([entry.id], State.REFUSED, fence=self._fence, reason=verdict.reason)
+                    self.on_settled(entry, State.REFUSED)
+                case _:
+                    ready.append(entry)
+        return Claimed(ready, len(claimed))
+
+    async def _send(self, parcel: Parcel, entries: Sequence[Entry]) -> None:
+        try:
+            sent = await self.gateway.send(parcel)
+        except SendError as error:
+            await self._went_wrong(parcel, entries, error)
+        except Exception as error:  # a fault of ours after the request may have left: nobody knows
+            log.exception("send failed", channel=str(parcel.channel))
+            await self._went_wrong(parcel, entries, Unanswered(f"{type(error).__name__}: {error}"))
+        else:
+            await self._accepted(parcel, entries, sent)
+
+    # ------------------------------------------------------------ what became of it
+
+    async def _accepted(self, parcel: Parcel, entries: Sequence[Entry], sent: Sent) -> None:
+        failed = [entry for entry in entries if entry.recipient in sent.failed]
+        good = [entry for entry in entries if entry.recipient not in sent.failed]
+        now = self.clock.now()
+
+        def settle(connection: Connection) -> None:
+            store = OutboxStore(connection, now)
+            if parcel.channel in SHARED:
+                self._created(connection, parcel, good, sent.number, now)
+            else:
+                store.settle(_ids(good), State.SENT, fence=self._fence, number=sent.number)
+                inbox.insert(connection, [_receipt(entry, now) for entry in good]) if good else None
+            store.settle(_ids(failed), State.REFUSED, fence=self._fence, reason="平台未接受该接收人", number=sent.number)
+
+        await self.db.write(settle)
+        self._report(good, State.CREATED if parcel.channel in SHARED else State.SENT)
+        self._report(failed, State.REFUSED)
+        self.woken.ring()
+
+    def _created(
+        self, connection: Connection, parcel: Parcel, entries: Sequence[Entry], number: str, now: datetime
+    ) -> None:
+        store = OutboxStore(connection, now)
+        if not store.settle(
+            _ids(entries), State.CREATED, fence=self._fence, number=number, reason=f"等待 {parcel.sender} 在企业微信里确认发送"
+        ):
+            return
+        to_groups = parcel.audience == "group"
+        store.open_task(Task(number, parcel.sender, to_groups, State.CREATED, now))
+        ErrandStore(connection).add(
+            Errand(
+                what="task", whom=number, at=now + FIRST_LOOK, data={"sender": parcel.sender, "to_groups": to_groups}
+            )
+        )
+
+    async def _went_wrong(self, parcel: Parcel, entries: Sequence[Entry], error: SendError) -> None:
+        now = self.clock.now()
+        state, reason, due_at = self._fate(parcel, entries, error, now)
+
+        def settle(connection: Connection) -> None:
+            store = OutboxStore(connection, now)
+            store.settle(_ids(entries), state, fence=self._fence, reason=reason, due_at=due_at)
+            if isinstance(error, Blocked):
+                key = f"blocked:{parcel.channel}:{error.code}:{now.date().isoformat()}"
+                EngagementStore(connection).raise_alarm(key, f"发送通道 {parcel.channel} 已停：{reason}", now)
+            if state is State.UNKNOWN and parcel.channel in SHARED:
+                ErrandStore(connection).add(_look_up(parcel, entries, now))
+
+        await self.db.write(settle)
+        log.warning("not sent", channel=str(parcel.channel), state=str(state), reason=reason, code=error.code)
+        self._report(entries, state)
+
+    def _fate(
+        self, parcel: Parcel, entries: Sequence[Entry], error: SendError, now: datetime
+    ) -> tuple[State, str, datetime | None]:
+        match error:
+            case Busy():
+                return State.WAITING, error.reason, now + timedelta(seconds=max(1.0, error.retry_after))
+            case Blocked():
+                return State.WAITING, error.reason, now + BLOCKED_FOR
+            case Refused():
+                return State.REFUSED, error.reason, None
+        if self._may_repeat(parcel, entries, now):
+            return State.WAITING, f"没有得到可信的答复，平台会去掉重复，再发一次：{error.reason}", now
+        return State.UNKNOWN, f"没有得到可信的答复：{error.reason}", None
+
+    def _may_repeat(self, parcel: Parcel, entries: Sequence[Entry], now: datetime) -> bool:
+        """Only where the platform drops an identical request, and only while it does."""
+        if not self.gateway.capabilities(parcel.channel).safe_to_repeat:
+            return False
+        return all(
+            entry.attempts < REPEATS and now - (entry.tried_at or now) < REPEAT_WINDOW for entry in entries
+        )
+
+    def _report(self, entries: Sequence[Entry], state: State) -> None:
+        for entry in entries:
+            self.on_settled(entry, state)
+
+
+def parcels(entries: Sequence[Entry]) -> list[tuple[Parcel, list[Entry]]]:
+    """One request for each message, but one for all recipients of equal content where a person must confirm."""
+    alone = [(_parcel([entry]), [entry]) for entry in entries if entry.message.channel in SINGLE]
+    shared: dict[str, list[Entry]] = {}
+    for entry in entries:
+        if entry.message.channel in SHARED:
+            shared.setdefault(entry.digest, []).append(entry)
+    together = []
+    for same in shared.values():
+        size = GROUPS_PER_TASK if same[0].message.to_group else MEMBERS_PER_TASK
+        together += [same[start : start + size] for start in range(0, len(same), size)]
+    return alone + [(_parcel(same), same) for same in together]
+
+
+def _parcel(entries: Sequence[Entry]) -> Parcel:
+    first = entries[0].message
+    return Parcel(
+        channel=first.channel,
+        content=first.content,
+        recipients=tuple(entry.recipient for entry in entries),
+        audience="group" if first.to_group else "staff" if first.to_staff else "member",
+        sender=first.sender,
+        key=first.key,
+        welcome_code=first.welcome_code,
+    )
+
+
+def _ids(entries: Sequence[Entry]) -> list[int]:
+    return [entry.id for entry in entries]
+
+
+def _receipt(entry: Entry, now: datetime) -> inbox.Knock:
+    told = MessageSent(
+        at=now, id=f"sent:{entry.id}", message=entry.id, member=entry.message.to_member, group=entry.message.to_group
+    )
+    return inbox.knock_of(told, lane=entry.recipient or "self", now=now)
+
+
+def _look_up(parcel: Parcel, entries: Sequence[Entry], now: datetime) -> Errand:
+    return Errand(
+        what="adopt",
+        whom=entries[0].digest,
+        at=now + timedelta(seconds=30),
+        data={"ids": _ids(entries), "since": now.isoformat(), "until": (now + LOOK_UP_FOR).isoformat()},
+    )

@@ -1,0 +1,200 @@
+"""The worker: leases shards of lanes, and handles what waits in them, one transaction a batch.
+
+Fact, changes, waiting messages and the done mark commit together, and only if the lease still holds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import structlog
+
+from bot.bell import Bell
+from bot.clock import Clock
+from handlers.reaction import ContextOf, Reaction, answer, react
+from handlers.router import Switchboard
+from sop.errors import Malformed, QunxingError
+from sop.update import Update, from_plain
+from storage import inbox, lease
+from storage.engine import Connection, Database
+from storage.inbox import SELF, SHARDS, Waiting
+from storage.tx import Tx
+
+log = structlog.get_logger()
+
+TERM = timedelta(seconds=30)
+
+Parse = Callable[[str, bytes, str], Update]  # door, body, identity
+
+
+def understand(parse: Parse) -> Parse:
+    """``parse`` for the platform's doors, and our own JSON for the door we knock at ourselves."""
+
+    def understood(door: str, body: bytes, identity: str) -> Update:
+        if door != SELF:
+            return parse(door, body, identity)
+        try:
+            plain = json.loads(body)
+            return from_plain({**plain, "id": plain.get("id") or identity})
+        except (ValueError, KeyError, TypeError) as error:
+            raise Malformed(f"our own update cannot be read: {error}") from error
+
+    return understood
+
+
+@dataclass
+class Worked:
+    """What one round did."""
+
+    handled: int = 0
+    parked: int = 0
+    retried: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.handled or self.parked or self.retried)
+
+
+@dataclass
+class Worker:
+    """Handles updates until it is told to stop; any number may run over one database."""
+
+    db: Database
+    switchboard: Switchboard
+    context_of: ContextOf
+    parse: Parse
+    clock: Clock
+    bell: Bell
+    name: str
+    batch: int = 50
+    shards_at_once: int = SHARDS
+    idle_s: float = 60.0
+    after_batch: Callable[[], None] = lambda: None
+    on_reaction: Callable[[Update, Reaction], None] = lambda update, reaction: None
+    _held: dict[str, int] = field(default_factory=dict)
+
+    async def run(self) -> None:
+        try:
+            wait = 0.0
+            while True:
+                with await self.bell.wait(wait):
+                    wait = await self._drain()
+        finally:
+            await asyncio.shield(self._release())
+
+    async def _drain(self) -> float:
+        """Work until nothing is ready; returns how long nothing is expected."""
+        while await self.work_once():
+            pass
+        retry = await self.db.read(inbox.next_retry)
+        if retry is None:
+            return self.idle_s
+        return min(self.idle_s, max(0.05, (retry - self.clock.now()).total_seconds()))
+
+    async def work_once(self) -> Worked:
+        """Lease, handle one batch, mark it done; falsy when there was nothing to do."""
+        try:
+            await self._lease()
+            if not self._held:
+                return Worked()
+            shards = [int(name.removeprefix("shard-")) for name in self._held]
+            now = self.clock.now()
+            rows = await self.db.read(lambda c: inbox.waiting(c, shards, now, self.batch))
+            if not rows:
+                await self._release()
+                return Worked()
+            return await self._handle(rows)
+        except lease.Stale as error:
+            log.warning("lease lost", shards=str(error), worker=self.name)
+            self._held.clear()
+            return Worked()
+
+    async def _lease(self) -> None:
+        if self._held:
+            return
+        now = self.clock.now()
+        busy = await self.db.read(inbox.shards_with_work)
+        names = [f"shard-{shard}" for shard in sorted(busy)][: self.shards_at_once]
+        if names:
+            self._held = await self.db.write(lambda c: lease.claim(c, names, self.name, now, TERM))
+
+    async def _release(self) -> None:
+        held, self._held = self._held, {}
+        if held:
+            await self.db.write(lambda c: lease.release(c, held))
+
+    async def _handle(self, rows: Sequence[Waiting]) -> Worked:
+        worked = Worked()
+        read: list[tuple[Waiting, Update]] = []
+        for row in rows:
+            try:
+                read.append((row, self.parse(row.door, row.body, row.identity)))
+            except Malformed as error:
+                await self._park(row, error)
+                worked.parked += 1
+        if read:
+            try:
+                await self.db.write(lambda c: self._together(c, read))
+                worked.handled += len(read)
+            except lease.Stale:
+                raise
+            except Exception:  # one of them failed: each alone, so that it stops nobody else
+                log.info("batch falls apart", size=len(read))
+                await self._one_by_one(read, worked)
+        self.after_batch()
+        return worked
+
+    def _together(self, connection: Connection, read: Sequence[tuple[Waiting, Update]]) -> None:
+        lease.guard(connection, self._held, self.clock.now(), TERM)
+        for _, update in read:
+            self._react(connection, update, careful=False)
+        inbox.done(connection, [row.id for row, _ in read])
+
+    async def _one_by_one(self, read: Sequence[tuple[Waiting, Update]], worked: Worked) -> None:
+        blocked: set[str] = set()
+        for row, update in read:
+            if row.lane in blocked:
+                continue
+            try:
+                settled = await self.db.write(lambda c, row=row, update=update: self._alone(c, row, update))  # type: ignore[misc]
+            except lease.Stale:
+                raise
+            except Exception as error:  # an observer or the depth limit failed: nothing of it is kept but the error
+                log.exception("update failed", update=str(update.kind), id=update.id)
+                settled = await self._failed(row, f"{type(error).__name__}: {error}")
+            if settled == "done":
+                worked.handled += 1
+            elif settled == "parked":
+                worked.parked += 1
+            else:
+                worked.retried += 1
+                blocked.add(row.lane)
+
+    def _alone(self, connection: Connection, row: Waiting, update: Update) -> str:
+        lease.guard(connection, self._held, self.clock.now(), TERM)
+        reaction = self._react(connection, update, careful=True)
+        if not reaction.failures:
+            inbox.done(connection, [row.id])
+            return "done"
+        parked = inbox.failed(connection, row, "; ".join(reaction.failures), self.clock.now())
+        return "parked" if parked else "retry"
+
+    def _react(self, connection: Connection, update: Update, *, careful: bool) -> Reaction:
+        tx = Tx(connection, self.clock.now())
+        reaction = react(update, tx, self.switchboard, self.context_of, careful=careful)
+        if reaction.reply is not None:
+            answer(update, reaction.reply, self.context_of(update, tx))
+        self.on_reaction(update, reaction)
+        return reaction
+
+    async def _failed(self, row: Waiting, error: str) -> str:
+        now = self.clock.now()
+        parked = await self.db.write(lambda c: inbox.failed(c, row, error, now))
+        return "parked" if parked else "retry"
+
+    async def _park(self, row: Waiting, error: QunxingError) -> None:
+        log.warning("parked", door=row.door, id=row.id, reason=str(error))
+        await self.db.write(lambda c: inbox.park(c, row, str(error)))

@@ -1,0 +1,54 @@
+"""What a handler sees beside the update: the transaction, the instant, the settings and who is speaking."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+
+from sop.member import Member
+from sop.update import Update
+from storage.conversation import Conversation
+from storage.tx import Tx
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What operators decided once for the whole community; the configuration fills it in."""
+
+    zone: str = "Asia/Shanghai"
+    public_url: str = "http://127.0.0.1:8080"
+    main_app: str = ""  # the app whose messages reach staff
+    kf_account: str = ""
+    operators: tuple[str, ...] = ()  # staff who hear alarms
+    weekly_cap: int = 3
+    quiet_hours: tuple[str, str] = ("22:00", "08:00")
+    alarm_line: float = 30.0
+    own_staff: frozenset[str] = frozenset()
+
+
+@dataclass
+class Context:
+    """One update's surroundings. Handlers change the world through ``tx`` and nowhere else."""
+
+    tx: Tx
+    now: datetime
+    settings: Settings
+    token: Callable[[], str]  # a text nobody can guess
+    fraction: Callable[[], float]  # chance, 0 ≤ x < 1
+    update: Update
+    replying: bool = True
+    notes: list[str] = field(default_factory=list)
+
+    @cached_property
+    def member(self) -> Member | None:
+        """The member this update is about, None when it is about nobody we know."""
+        who = getattr(self.update, "member", "")
+        return self.tx.members.get(who) if who else None
+
+    @cached_property
+    def conversation(self) -> Conversation | None:
+        """The dialogue this member is in the middle of."""
+        who = getattr(self.update, "member", "")
+        return self.tx.conversations.of(who, self.now) if who else None

@@ -1,0 +1,45 @@
+"""Groups 群: a chat of many members, as rules see it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from sop.tag import Facts
+
+
+class GroupKind(StrEnum):
+    """What sort of group it is; it decides which channels reach it."""
+
+    CUSTOMER = "customer"  # 客户群: only group-send reaches it, its owner confirms
+    INTERNAL = "internal"  # 内部群: a webhook posts into it
+    IMPORTED = "imported"  # known from imported history only; nothing is sent there
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """One group; ``zone`` is empty when the community's zone holds, ``line`` is where its alarm starts."""
+
+    id: str
+    name: str = ""
+    owner: str = ""
+    kind: str = GroupKind.CUSTOMER
+    zone: str = ""
+    version: str = ""
+    line: float | None = None
+    created: datetime | None = None
+    dismissed: datetime | None = None
+
+    @property
+    def called(self) -> str:
+        """How we write about this group to operators."""
+        return self.name or f"群 {self.id[-6:]}"
+
+    @property
+    def alive(self) -> bool:
+        return self.dismissed is None
+
+    def facts(self) -> Facts:
+        """What an audience may ask of this group."""
+        return Facts(groups=frozenset({self.name}), kind=str(self.kind))

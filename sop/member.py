@@ -1,0 +1,47 @@
+"""Members 成员: a person in the community, as rules see them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sop.tag import Facts
+
+TIERS: dict[str, str] = {"new": "新成员", "potential": "潜力用户", "core": "核心用户"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Member:
+    """One person, with what we know that a rule may ask; ``source`` is where they came from (a poster, a link)."""
+
+    id: str
+    name: str = ""
+    tier: str = "new"
+    tags: frozenset[str] = frozenset()
+    source: str = ""
+    staff: bool = False
+    bot: bool = False
+    avatar: str = ""
+    groups: frozenset[str] = frozenset()  # names of the groups the member sits in
+    tier_since: datetime | None = None
+    first_seen: datetime | None = None
+    last_active: datetime | None = None
+
+    @property
+    def called(self) -> str:
+        """How we write about this person to operators."""
+        return self.name or f"成员 {self.id[-6:]}"
+
+    def facts(self, groups: Iterable[str] = ()) -> Facts:
+        """What an audience may ask of this member, who sits in their own groups and in those of these names."""
+        return Facts(tags=self.tags, tier=self.tier, source=self.source, groups=self.groups | frozenset(groups))
+
+
+def tier_rank(tier: str) -> int:
+    """Where a tier stands: new is 0; an unknown tier counts as new."""
+    return list(TIERS).index(tier) if tier in TIERS else 0
+
+
+def is_promotion(before: str, after: str) -> bool:
+    return tier_rank(after) > tier_rank(before)

@@ -1,0 +1,181 @@
+"""Coupons: batches of codes, each code one row. Lock, ask the rule, write; the schema keeps what must stay unique."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, and_, case, func, select, update
+
+from sop.coupon import Batch, Claim, Coupon, Issued, Redeemed, Redemption, SoldOut, claim, redeem
+from sop.errors import NotFound
+from storage.engine import insert_into, skip_locked
+from storage.instant import maybe_from_ms, maybe_ms, to_ms
+from storage.tables import coupon, coupon_batch
+
+
+@dataclass(frozen=True)
+class Usage:
+    """How a batch is doing, in codes."""
+
+    batch: Batch
+    stock: int
+    claimed: int
+    redeemed: int
+    expired: int
+
+    @property
+    def left(self) -> int:
+        return self.stock - self.claimed
+
+
+class CouponStore:
+    def __init__(self, connection: Connection, now: datetime) -> None:
+        self._connection = connection
+        self._now = now
+
+    # ------------------------------------------------------------ batches
+
+    def open(self, batch: Batch) -> None:
+        """Create a batch, or change the rules of one that exists."""
+        values = {
+            "name": batch.name,
+            "per_member": batch.per_member,
+            "starts_at": maybe_ms(batch.starts),
+            "ends_at": maybe_ms(batch.ends),
+            "valid_days": batch.valid_days,
+        }
+        self._connection.execute(
+            insert_into(self._connection, coupon_batch)
+            .values(id=batch.id, created_at=to_ms(self._now), **values)
+            .on_conflict_do_update(index_elements=["id"], set_=values)
+        )
+
+    def stock(self, batch: str, codes: Collection[str]) -> int:
+        """Put codes into a batch; codes already known add nothing. Returns how many were new."""
+        before = self._count(batch)
+        rows = [{"batch": batch, "code": code, "order_id": ""} for code in codes]
+        if rows:
+            self._connection.execute(
+                insert_into(self._connection, coupon).on_conflict_do_nothing(index_elements=["code"]), rows
+            )
+        return self._count(batch) - before
+
+    def batch(self, batch_id: str) -> Batch | None:
+        row = self._connection.execute(select(coupon_batch).where(coupon_batch.c.id == batch_id)).one_or_none()
+        return None if row is None else _batch(row)
+
+    def batches(self) -> list[Batch]:
+        rows = self._connection.execute(select(coupon_batch).order_by(coupon_batch.c.created_at, coupon_batch.c.id))
+        return [_batch(row) for row in rows]
+
+    def usage(self) -> list[Usage]:
+        now = to_ms(self._now)
+        expired = and_(coupon.c.redeemed_at.is_(None), coupon.c.expires_at <= now)
+        rows = self._connection.execute(
+            select(
+                coupon.c.batch,
+                func.count().label("stock"),
+                func.count(coupon.c.member).label("claimed"),
+                func.count(coupon.c.redeemed_at).label("redeemed"),
+                func.sum(case((expired, 1), else_=0)).label("expired"),
+            ).group_by(coupon.c.batch)
+        )
+        by_batch = {row.batch: row for row in rows}
+        return [_usage(batch, by_batch.get(batch.id)) for batch in self.batches()]
+
+    # ------------------------------------------------------------ claiming
+
+    def issue(self, batch_id: str, to: str) -> Claim:
+        """Give a member a code, or say why not. The same person asking again gets the same code when one is all they may have."""
+        batch = self.batch(batch_id)
+        if batch is None:
+            raise NotFound("coupon batch", batch_id)
+        held = self._held(batch_id, to)
+        verdict = claim(batch, held, self._now)
+        if not isinstance(verdict, Issued):
+            return verdict
+        given = self._take(batch_id, to, len(held) + 1, verdict.expires)
+        return SoldOut(batch) if given is None else Issued(given, verdict.expires)
+
+    def _take(self, batch_id: str, member: str, nth: int, expires: datetime | None) -> Coupon | None:
+        free = (
+            select(coupon.c.id)
+            .where(coupon.c.batch == batch_id, coupon.c.member.is_(None))
+            .order_by(coupon.c.id)
+            .limit(1)
+            .with_for_update(**skip_locked(self._connection.dialect.name))
+            .scalar_subquery()
+        )
+        row = self._connection.execute(
+            update(coupon)
+            .where(coupon.c.id == free)
+            .values(member=member, nth=nth, claimed_at=to_ms(self._now), expires_at=maybe_ms(expires))
+            .returning(coupon)
+        ).one_or_none()
+        return None if row is None else _coupon(row)
+
+    def _held(self, batch_id: str, member: str) -> list[Coupon]:
+        rows = self._connection.execute(
+            select(coupon).where(coupon.c.batch == batch_id, coupon.c.member == member).order_by(coupon.c.nth)
+        )
+        return [_coupon(row) for row in rows]
+
+    def held_by(self, member: str) -> list[Coupon]:
+        rows = self._connection.execute(
+            select(coupon).where(coupon.c.member == member).order_by(coupon.c.claimed_at.desc())
+        )
+        return [_coupon(row) for row in rows]
+
+    # ------------------------------------------------------------ redeeming
+
+    def redeem(self, code: str, order: str) -> Redemption:
+        """Use a code once; the same order asking again hears the same answer."""
+        row = self._connection.execute(select(coupon).where(coupon.c.code == code).with_for_update()).one_or_none()
+        verdict = redeem(None if row is None else _coupon(row), order, self._now)
+        if isinstance(verdict, Redeemed) and row is not None and row.redeemed_at is None:
+            self._connection.execute(
+                update(coupon)
+                .where(coupon.c.id == row.id, coupon.c.redeemed_at.is_(None))
+                .values(redeemed_at=to_ms(self._now), order_id=order)
+            )
+        return verdict
+
+    def expiring(self, since: datetime, until: datetime) -> list[Coupon]:
+        """Claimed and unused codes that end within a span."""
+        rows = self._connection.execute(
+            select(coupon).where(
+                coupon.c.member.is_not(None),
+                coupon.c.redeemed_at.is_(None),
+                coupon.c.expires_at > to_ms(since),
+                coupon.c.expires_at <= to_ms(until),
+            )
+        )
+        return [_coupon(row) for row in rows]
+
+    def _count(self, batch: str) -> int:
+        return self._connection.scalar(select(func.count()).where(coupon.c.batch == batch)) or 0
+
+
+def _usage(batch: Batch, row: Any) -> Usage:
+    if row is None:
+        return Usage(batch, 0, 0, 0, 0)
+    return Usage(batch, row.stock, row.claimed, row.redeemed, int(row.expired or 0))
+
+
+def _batch(row: Any) -> Batch:
+    return Batch(
+        id=row.id, name=row.name, per_member=row.per_member, starts=maybe_from_ms(row.starts_at),
+        ends=maybe_from_ms(row.ends_at), valid_days=row.valid_days,
+    )
+
+
+def _coupon(row: Any) -> Coupon:
+    return Coupon(
+        code=row.code, batch=row.batch, member=row.member or "", claimed=maybe_from_ms(row.claimed_at),
+        expires=maybe_from_ms(row.expires_at), redeemed=maybe_from_ms(row.redeemed_at), order=row.order_id,
+    )
+
+

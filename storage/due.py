@@ -1,0 +1,101 @@
+"""The one due table: every wait of the product is a row, unique by what, whom and occurrence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, delete, func, select
+
+from storage.engine import insert_into, skip_locked
+from storage.instant import from_ms, to_ms
+from storage.tables import due, missed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Due:
+    """Something to do at an instant, for somebody, once for each occurrence."""
+
+    what: str
+    whom: str
+    occurrence: str
+    at: datetime
+    version: int = 0
+    data: dict[str, Any] = field(default_factory=dict)
+    id: int = 0
+
+
+class DueStore:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def add(self, *waits: Due) -> None:
+        """Note waits; one already noted stays as it is."""
+        if waits:
+            insertion = insert_into(self._connection, due).on_conflict_do_nothing(
+                index_elements=["what", "whom", "occurrence"]
+            )
+            self._connection.execute(insertion, [_row(wait) for wait in waits])
+
+    def take(self, now: datetime, limit: int) -> list[Due]:
+        """What is due, oldest first; taken rows are gone when the transaction commits."""
+        rows = self._connection.execute(
+            select(due)
+            .where(due.c.due_at <= to_ms(now))
+            .order_by(due.c.due_at, due.c.id)
+            .limit(limit)
+            .with_for_update(**skip_locked(self._connection.dialect.name))
+        ).all()
+        if rows:
+            self._connection.execute(delete(due).where(due.c.id.in_([row.id for row in rows])))
+        return [_due(row) for row in rows]
+
+    def next_at(self) -> datetime | None:
+        at = self._connection.scalar(select(func.min(due.c.due_at)))
+        return None if at is None else from_ms(at)
+
+    def drop(self, what: str, whom: Iterable[str]) -> int:
+        """Forget waits that are no longer wanted."""
+        result = self._connection.execute(delete(due).where(due.c.what == what, due.c.whom.in_(list(whom))))
+        return result.rowcount
+
+    def of(self, what: str, whom: str) -> list[Due]:
+        rows = self._connection.execute(
+            select(due).where(due.c.what == what, due.c.whom == whom).order_by(due.c.due_at)
+        )
+        return [_due(row) for row in rows]
+
+    def miss(self, wait: Due, now: datetime, fate: str) -> None:
+        """List a wait that came too late, with what became of it: late, skipped or asked."""
+        insertion = insert_into(self._connection, missed).on_conflict_do_nothing(
+            index_elements=["what", "whom", "occurrence"]
+        )
+        row = _row(wait)
+        self._connection.execute(
+            insertion,
+            {key: row[key] for key in ("what", "whom", "occurrence", "due_at")}
+            | {"noticed_at": to_ms(now), "fate": fate},
+        )
+
+    def missed(self, limit: int = 100) -> Sequence[Any]:
+        return self._connection.execute(select(missed).order_by(missed.c.id.desc()).limit(limit)).all()
+
+
+def _row(wait: Due) -> dict[str, Any]:
+    return {
+        "what": wait.what,
+        "whom": wait.whom,
+        "occurrence": wait.occurrence,
+        "due_at": to_ms(wait.at),
+        "version": wait.version,
+        "data": wait.data,
+    }
+
+
+def _due(row: Any) -> Due:
+    return Due(
+        id=row.id, what=row.what, whom=row.whom, occurrence=row.occurrence, at=from_ms(row.due_at),
+        version=row.version, data=row.data,
+    )

@@ -1,0 +1,147 @@
+"""Groups and who sits in them. Members who left keep their row, so history keeps its names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, func, select, update
+
+from sop.group import Group
+from storage.engine import insert_into
+from storage.instant import from_ms, maybe_from_ms, to_ms
+from storage.tables import groups, member, seat
+
+
+@dataclass(frozen=True)
+class Sitting:
+    """A member's place in a group."""
+
+    group: str
+    member: str
+    name: str
+    staff: bool
+    joined_at: datetime
+    left_at: datetime | None
+
+
+class GroupStore:
+    def __init__(self, connection: Connection, now: datetime) -> None:
+        self._connection = connection
+        self._now = now
+
+    def get(self, group_id: str) -> Group | None:
+        row = self._connection.execute(select(groups).where(groups.c.id == group_id)).one_or_none()
+        return None if row is None else _group(row)
+
+    def all(self, *, dismissed: bool = False) -> list[Group]:
+        query = select(groups).order_by(groups.c.created_at, groups.c.id)
+        if not dismissed:
+            query = query.where(groups.c.dismissed_at.is_(None))
+        return [_group(row) for row in self._connection.execute(query)]
+
+    def named(self, name: str) -> Group | None:
+        row = self._connection.execute(
+            select(groups).where(groups.c.name == name, groups.c.dismissed_at.is_(None)).limit(1)
+        ).one_or_none()
+        return None if row is None else _group(row)
+
+    def meet(self, group_id: str, *, kind: str = "customer", name: str = "") -> bool:
+        """Know a group from now on; False when we already do."""
+        result = self._connection.execute(
+            insert_into(self._connection, groups)
+            .values(id=group_id, kind=kind, name=name, created_at=to_ms(self._now))
+            .on_conflict_do_nothing(index_elements=["id"])
+            .returning(groups.c.id)
+        )
+        return result.first() is not None
+
+    def describe(self, group_id: str, **values: Any) -> None:
+        """Write what the platform says of a group: name, owner, version, line, zone."""
+        self._connection.execute(update(groups).where(groups.c.id == group_id).values(**values))
+
+    def dismiss(self, group_id: str) -> None:
+        self._connection.execute(
+            update(groups)
+            .where(groups.c.id == group_id, groups.c.dismissed_at.is_(None))
+            .values(dismissed_at=to_ms(self._now))
+        )
+
+    def seat(
+        self, group_id: str, member_id: str, *, joined_at: datetime, scene: int = 0, source: str = ""
+    ) -> bool:
+        """Seat a member; False when the seat was taken by the same member already."""
+        row = self._connection.execute(
+            select(seat.c.left_at).where(seat.c.group_id == group_id, seat.c.member == member_id)
+        ).one_or_none()
+        if row is not None and row.left_at is None:
+            return False
+        insertion = insert_into(self._connection, seat).values(
+            group_id=group_id, member=member_id, scene=scene, source=source, joined_at=to_ms(joined_at), left_at=None
+        )
+        new = insertion.excluded
+        self._connection.execute(
+            insertion.on_conflict_do_update(
+                index_elements=["group_id", "member"],
+                set_={"scene": new.scene, "source": new.source, "joined_at": new.joined_at, "left_at": None},
+            )
+        )
+        return True
+
+    def unseat(self, group_id: str, members: Iterable[str], left_at: datetime) -> list[str]:
+        """Members leave; returns those who were there."""
+        rows = self._connection.scalars(
+            update(seat)
+            .where(seat.c.group_id == group_id, seat.c.member.in_(list(members)), seat.c.left_at.is_(None))
+            .values(left_at=to_ms(left_at))
+            .returning(seat.c.member)
+        )
+        return list(rows)
+
+    def seated(self, group_id: str) -> list[Sitting]:
+        rows = self._connection.execute(
+            select(seat, member.c.name, member.c.staff)
+            .join(member, member.c.id == seat.c.member)
+            .where(seat.c.group_id == group_id, seat.c.left_at.is_(None))
+            .order_by(seat.c.joined_at)
+        )
+        return [
+            Sitting(row.group_id, row.member, row.name, bool(row.staff), from_ms(row.joined_at), maybe_from_ms(row.left_at))
+            for row in rows
+        ]
+
+    def is_seated(self, group_id: str, member_id: str) -> bool:
+        row = self._connection.execute(
+            select(seat.c.member).where(
+                seat.c.group_id == group_id, seat.c.member == member_id, seat.c.left_at.is_(None)
+            )
+        ).first()
+        return row is not None
+
+    def of_member(self, member_id: str) -> list[Group]:
+        rows = self._connection.execute(
+            select(groups)
+            .join(seat, seat.c.group_id == groups.c.id)
+            .where(seat.c.member == member_id, seat.c.left_at.is_(None), groups.c.dismissed_at.is_(None))
+            .order_by(seat.c.joined_at)
+        )
+        return [_group(row) for row in rows]
+
+    def sizes(self) -> dict[str, int]:
+        """How many members, staff not counted, sit in each group."""
+        rows: Sequence[Any] = self._connection.execute(
+            select(seat.c.group_id, func.count())
+            .join(member, member.c.id == seat.c.member)
+            .where(seat.c.left_at.is_(None), member.c.staff.is_(False))
+            .group_by(seat.c.group_id)
+        ).all()
+        return {group_id: count for group_id, count in rows}
+
+
+def _group(row: Any) -> Group:
+    return Group(
+        id=row.id, name=row.name, kind=row.kind, owner=row.owner, zone=row.zone, version=row.version, line=row.line,
+        created=from_ms(row.created_at), dismissed=maybe_from_ms(row.dismissed_at),
+    )

@@ -1,0 +1,220 @@
+"""The inbox: what the platform told us, stored before it is acknowledged, handled once, parked when it cannot be.
+
+Rows of one lane (a member, a group) are handled in the order they came; lanes fall into shards, and
+a worker leases shards.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import zlib
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, delete, func, select, update
+
+from sop.update import Update, to_plain
+from storage.engine import Database, insert_into
+from storage.instant import from_ms, to_ms
+from storage.tables import inbox
+
+SHARDS = 16
+WAITING, DONE, PARKED = 0, 1, 2
+SELF = "self"  # the door of what we tell ourselves: the clock, answers to our questions, pages
+RETRY_AFTER = (timedelta(seconds=1), timedelta(seconds=5), timedelta(seconds=30))
+
+
+@dataclass(frozen=True)
+class Knock:
+    """One thing that arrived at a door, not yet understood."""
+
+    key: bytes
+    door: str
+    body: bytes
+    lane: str
+    received_at: datetime
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A stored knock, waiting to be handled."""
+
+    id: int
+    key: bytes
+    door: str
+    body: bytes
+    lane: str
+    shard: int
+    attempts: int
+    received_at: datetime
+    error: str = ""
+
+    @property
+    def identity(self) -> str:
+        """The identity an update made from this carries: the same fact has the same."""
+        return self.key.hex()
+
+
+def key_of(corp: str, door: str, body: bytes) -> bytes:
+    """The identity of a fact: what was said, at which door, of which corp; never who and when."""
+    return hashlib.sha256(b"\0".join((corp.encode(), door.encode(), body))).digest()
+
+
+def knock_of(update: Update, *, lane: str, now: datetime) -> Knock:
+    """Our own update as the inbox keeps it; equal updates have equal keys."""
+    body = json.dumps(to_plain(update), ensure_ascii=False, sort_keys=True).encode()
+    return Knock(key=key_of("", SELF, body), door=SELF, body=body, lane=lane, received_at=now)
+
+
+def shard_of(lane: str) -> int:
+    return zlib.crc32(lane.encode()) % SHARDS
+
+
+def insert(connection: Connection, knocks: Sequence[Knock]) -> None:
+    """Store what is new; what is already there stays as it is."""
+    rows = [
+        {
+            "key": knock.key,
+            "door": knock.door,
+            "body": knock.body,
+            "lane": knock.lane,
+            "shard": shard_of(knock.lane),
+            "received_at": to_ms(knock.received_at),
+        }
+        for knock in knocks
+    ]
+    connection.execute(insert_into(connection, inbox).on_conflict_do_nothing(index_elements=["key"]), rows)
+
+
+def waiting(connection: Connection, shards: Collection[int], now: datetime, limit: int) -> list[Waiting]:
+    """The oldest rows that may be handled now; a lane that must wait for a retry waits whole."""
+    rows = connection.execute(
+        select(inbox)
+        .where(inbox.c.state == WAITING, inbox.c.shard.in_(shards))
+        .order_by(inbox.c.id)
+        .limit(limit)
+    )
+    blocked: set[str] = set()
+    ready: list[Waiting] = []
+    instant = to_ms(now)
+    for row in rows:
+        if row.retry_at > instant or row.lane in blocked:
+            blocked.add(row.lane)
+        else:
+            ready.append(_waiting(row))
+    return ready
+
+
+def shards_with_work(connection: Connection) -> set[int]:
+    return set(connection.scalars(select(inbox.c.shard).where(inbox.c.state == WAITING).distinct()))
+
+
+def next_retry(connection: Connection) -> datetime | None:
+    """When the next row wants handling, None when nothing waits."""
+    at = connection.scalar(select(func.min(inbox.c.retry_at)).where(inbox.c.state == WAITING))
+    return None if at is None else from_ms(at)
+
+
+def done(connection: Connection, ids: Iterable[int]) -> None:
+    connection.execute(update(inbox).where(inbox.c.id.in_(list(ids))).values(state=DONE, error=None))
+
+
+def failed(connection: Connection, row: Waiting, error: str, now: datetime) -> bool:
+    """Try again later, or park it; True when parked. A parked row stops nobody behind it."""
+    parked = row.attempts >= len(RETRY_AFTER)
+    retry_at = 0 if parked else to_ms(now + RETRY_AFTER[row.attempts])
+    connection.execute(
+        update(inbox)
+        .where(inbox.c.id == row.id)
+        .values(
+            state=PARKED if parked else WAITING, attempts=row.attempts + 1, retry_at=retry_at, error=error[:2000]
+        )
+    )
+    return parked
+
+
+def park(connection: Connection, row: Waiting, error: str) -> None:
+    """Put aside at once what no retry can mend."""
+    connection.execute(
+        update(inbox)
+        .where(inbox.c.id == row.id)
+        .values(state=PARKED, attempts=row.attempts + 1, error=error[:2000])
+    )
+
+
+def parked(connection: Connection, limit: int = 100) -> list[Waiting]:
+    rows = connection.execute(select(inbox).where(inbox.c.state == PARKED).order_by(inbox.c.id.desc()).limit(limit))
+    return [_waiting(row) for row in rows]
+
+
+def replay(connection: Connection, row_id: int) -> bool:
+    """Let a parked row be handled again; False when there is none."""
+    result = connection.execute(
+        update(inbox)
+        .where(inbox.c.id == row_id, inbox.c.state == PARKED)
+        .values(state=WAITING, attempts=0, retry_at=0)
+    )
+    return bool(result.rowcount)
+
+
+def counts(connection: Connection) -> dict[str, int]:
+    """How many wait, are done and are parked."""
+    names = {WAITING: "waiting", DONE: "done", PARKED: "parked"}
+    found = connection.execute(select(inbox.c.state, func.count()).group_by(inbox.c.state))
+    return dict.fromkeys(names.values(), 0) | {names[state]: count for state, count in found}
+
+
+def forget(connection: Connection, before: datetime) -> int:
+    """Drop handled rows received before an instant; the freshness limit at the door must be shorter than this."""
+    result = connection.execute(delete(inbox).where(inbox.c.state == DONE, inbox.c.received_at < to_ms(before)))
+    return result.rowcount
+
+
+def _waiting(row: object) -> Waiting:
+    fields = row._mapping  # type: ignore[attr-defined]
+    return Waiting(
+        id=fields["id"], key=fields["key"], door=fields["door"], body=fields["body"], lane=fields["lane"],
+        shard=fields["shard"], attempts=fields["attempts"], received_at=from_ms(fields["received_at"]),
+        error=fields["error"] or "",
+    )
+
+
+class Intake:
+    """Group commit for knocks: whoever arrives while a commit runs shares the next one. Nobody lingers."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._pending: list[tuple[Knock, asyncio.Future[None]]] = []
+        self._flushing: asyncio.Task[None] | None = None
+
+    async def put(self, knock: Knock) -> None:
+        """Return when the knock is on disk; raise when it is not."""
+        stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._pending.append((knock, stored))
+        if self._flushing is None:
+            self._flushing = asyncio.create_task(self._flush())
+        await stored
+
+    async def _flush(self) -> None:
+        try:
+            while self._pending:
+                batch, self._pending = self._pending, []
+                await self._store(batch)
+        finally:
+            self._flushing = None
+
+    async def _store(self, batch: list[tuple[Knock, asyncio.Future[None]]]) -> None:
+        knocks = [knock for knock, _ in batch]
+        try:
+            await self._db.write(lambda connection: insert(connection, knocks), urgent=True)
+        except Exception as error:  # every caller must learn that nothing was stored
+            for _, stored in batch:
+                if not stored.done():
+                    stored.set_exception(error)
+        else:
+            for _, stored in batch:
+                if not stored.done():
+                    stored.set_result(None)

@@ -1,0 +1,204 @@
+"""Members, staff and who is whose friend; tiers with the reason of every change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+
+from sop.member import Member
+from sop.update import TierChanged, Update
+from storage.engine import insert_into
+from storage.instant import from_ms, maybe_from_ms, to_ms
+from storage.tables import friend, groups, member, member_tag, seat, tier_change
+
+
+@dataclass(frozen=True)
+class Friend:
+    """A staff member who has a member as a friend."""
+
+    member: str
+    staff: str
+    source: str
+    half: bool
+    since: datetime
+    lost_at: datetime | None
+    lost_by: str
+
+
+@dataclass(frozen=True)
+class Climb:
+    """One change of tier, with its reason."""
+
+    before: str
+    after: str
+    reason: str
+    at: datetime
+
+
+class MemberStore:
+    def __init__(self, connection: Connection, now: datetime, note: Callable[[Update], None]) -> None:
+        self._connection = connection
+        self._now = now
+        self._note = note
+
+    # ------------------------------------------------------------ knowing
+
+    def get(self, member_id: str) -> Member | None:
+        found = self.several([member_id])
+        return found[0] if found else None
+
+    def several(self, ids: Collection[str]) -> list[Member]:
+        """Members with their tags and groups, in three questions however many they are."""
+        rows = self._connection.execute(select(member).where(member.c.id.in_(ids)).order_by(member.c.id)).all()
+        known = [row.id for row in rows]
+        tags = _gather(
+            self._connection.execute(select(member_tag.c.member, member_tag.c.tag).where(member_tag.c.member.in_(known)))
+        )
+        seats = _gather(
+            self._connection.execute(
+                select(seat.c.member, groups.c.name)
+                .join(groups, groups.c.id == seat.c.group_id)
+                .where(seat.c.member.in_(known), seat.c.left_at.is_(None), groups.c.dismissed_at.is_(None))
+            )
+        )
+        return [_member(row, tags.get(row.id, frozenset()), seats.get(row.id, frozenset())) for row in rows]
+
+    def search(self, text: str = "", *, tier: str = "", limit: int = 50, offset: int = 0) -> list[Member]:
+        """Members (not staff) whose name or id holds ``text``, newest first."""
+        query = select(member.c.id).where(member.c.staff.is_(False), member.c.bot.is_(False))
+        if text:
+            query = query.where(member.c.name.contains(text, autoescape=True) | (member.c.id == text))
+        if tier:
+            query = query.where(member.c.tier == tier)
+        ids = list(
+            self._connection.scalars(query.order_by(member.c.seen_at.desc(), member.c.id).limit(limit).offset(offset))
+        )
+        by_id = {found.id: found for found in self.several(ids)}
+        return [by_id[member_id] for member_id in ids]
+
+    def meet(
+        self, member_id: str, *, name: str = "", source: str = "", staff: bool = False, seen_at: datetime | None = None
+    ) -> bool:
+        """Know someone from now on; False when we already do (what was empty is filled in)."""
+        row = self._connection.execute(
+            insert_into(self._connection, member)
+            .values(
+                id=member_id, name=name, source=source, staff=staff, tier="new",
+                seen_at=to_ms(seen_at or self._now), tier_at=to_ms(seen_at or self._now),
+            )
+            .on_conflict_do_nothing(index_elements=["id"])
+            .returning(member.c.id)
+        ).first()
+        if row is not None:
+            return True
+        for column, value in (("name", name), ("source", source)):
+            if value:
+                self._connection.execute(
+                    update(member).where(member.c.id == member_id, member.c[column] == "").values({column: value})
+                )
+        return False
+
+    def describe(self, member_id: str, **values: Any) -> None:
+        """Write what the platform says of someone: name, avatar, unionid, staff."""
+        self._connection.execute(update(member).where(member.c.id == member_id).values(**values))
+
+    def touch(self, member_id: str, at: datetime) -> None:
+        """Someone did something at an instant."""
+        self._connection.execute(
+            update(member).where(member.c.id == member_id, member.c.active_at < to_ms(at)).values(active_at=to_ms(at))
+        )
+
+    # ------------------------------------------------------------ friends
+
+    def befriend(self, member_id: str, staff: str, *, source: str = "", half: bool = False, since: datetime) -> bool:
+        """True when the friendship is new, or whole where it was half or lost."""
+        before = self.friendship(member_id, staff)
+        if before is not None and before.lost_at is None and (not before.half or half):
+            return False
+        insertion = insert_into(self._connection, friend).values(
+            member=member_id, staff=staff, source=source, half=half, since_at=to_ms(since), lost_at=None, lost_by=""
+        )
+        self._connection.execute(
+            insertion.on_conflict_do_update(
+                index_elements=["member", "staff"],
+                set_={"half": half, "since_at": to_ms(since), "lost_at": None, "lost_by": ""},
+            )
+        )
+        return True
+
+    def unfriend(self, member_id: str, staff: str, by: str, at: datetime) -> bool:
+        result = self._connection.execute(
+            update(friend)
+            .where(friend.c.member == member_id, friend.c.staff == staff, friend.c.lost_at.is_(None))
+            .values(lost_at=to_ms(at), lost_by=by)
+        )
+        return bool(result.rowcount)
+
+    def friendship(self, member_id: str, staff: str) -> Friend | None:
+        row = self._connection.execute(
+            select(friend).where(friend.c.member == member_id, friend.c.staff == staff)
+        ).one_or_none()
+        return None if row is None else _friend(row)
+
+    def friends(self, member_id: str) -> list[Friend]:
+        """Staff who have this member as a friend now, the newest friendship first."""
+        rows = self._connection.execute(
+            select(friend)
+            .where(friend.c.member == member_id, friend.c.lost_at.is_(None), friend.c.half.is_(False))
+            .order_by(friend.c.since_at.desc(), friend.c.staff)
+        )
+        return [_friend(row) for row in rows]
+
+    def sender_for(self, member_id: str) -> str:
+        """The staff member in whose name we write to this member, empty when there is none."""
+        friends = self.friends(member_id)
+        return friends[0].staff if friends else ""
+
+    # ------------------------------------------------------------ tiers
+
+    def promote(self, member_id: str, tier: str, reason: str) -> bool:
+        """Move someone to another tier, with the reason; False when they are there already."""
+        before = self._connection.scalar(select(member.c.tier).where(member.c.id == member_id).with_for_update())
+        if before is None or before == tier:
+            return False
+        self._connection.execute(
+            update(member).where(member.c.id == member_id).values(tier=str(tier), tier_at=to_ms(self._now))
+        )
+        self._connection.execute(
+            insert(tier_change).values(
+                member=member_id, before=before, after=str(tier), reason=reason, changed_at=to_ms(self._now)
+            )
+        )
+        self._note(TierChanged(at=self._now, member=member_id, before=before, after=str(tier), reason=reason))
+        return True
+
+    def climbs(self, member_id: str) -> list[Climb]:
+        rows = self._connection.execute(
+            select(tier_change).where(tier_change.c.member == member_id).order_by(tier_change.c.id.desc())
+        )
+        return [Climb(row.before, row.after, row.reason, from_ms(row.changed_at)) for row in rows]
+
+
+def _gather(rows: Any) -> dict[str, frozenset[str]]:
+    found: dict[str, set[str]] = {}
+    for key, value in rows:
+        found.setdefault(key, set()).add(value)
+    return {key: frozenset(values) for key, values in found.items()}
+
+
+def _member(row: Any, tags: frozenset[str], seats: frozenset[str]) -> Member:
+    return Member(
+        id=row.id, name=row.name, tier=row.tier, tags=tags, groups=seats, source=row.source, staff=bool(row.staff),
+        bot=bool(row.bot), avatar=row.avatar, tier_since=from_ms(row.tier_at), first_seen=from_ms(row.seen_at),
+        last_active=from_ms(row.active_at) if row.active_at else None,
+    )
+
+
+def _friend(row: Any) -> Friend:
+    return Friend(
+        row.member, row.staff, row.source, bool(row.half), from_ms(row.since_at), maybe_from_ms(row.lost_at), row.lost_by
+    )

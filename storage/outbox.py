@@ -1,0 +1,354 @@
+"""The ledger of sends: waiting → sending → created → confirmed → sent, or refused, cancelled, unknown.
+
+One business key is one row, so one effect is said once. A claim carries a fencing number; only its
+holder may write what became of the message. What is *sending* when a sender dies is *unknown* afterwards: nobody repeats it blindly.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, and_, func, or_, select, update
+
+from sop.message import Channel, Choice, Content, Link, Message, Option
+from sop.receipt import MOVES, State
+from storage.engine import insert_into, skip_locked
+from storage.instant import from_ms, maybe_from_ms, maybe_ms, to_ms
+from storage.tables import outbox, task
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A message in the ledger, with what became of it so far."""
+
+    id: int
+    message: Message
+    state: State
+    reason: str
+    fence: int
+    attempts: int
+    number: str
+    digest: str
+    created_at: datetime
+    due_at: datetime
+    tried_at: datetime | None
+    sent_at: datetime | None
+
+    @property
+    def recipient(self) -> str:
+        return self.message.to_member or self.message.to_group or self.message.to_staff
+
+
+@dataclass(frozen=True)
+class Task:
+    """A group-send task that waits for its sender's tap."""
+
+    number: str
+    sender: str
+    to_groups: bool
+    state: str
+    created_at: datetime
+    reminders: int = 0
+
+
+class OutboxStore:
+    """The ledger as one transaction sees it at one instant."""
+
+    def __init__(self, connection: Connection, now: datetime) -> None:
+        self._connection = connection
+        self._now = now
+
+    # ------------------------------------------------------------ saying
+
+    def add(self, message: Message) -> bool:
+        """Let a message wait; False when its key is already in the ledger."""
+        return self.add_all([message]) == 1
+
+    def add_all(self, messages: Sequence[Message]) -> int:
+        """Let many wait at once; returns how many were new."""
+        if not messages:
+            return 0
+        before = self._last_id()
+        insertion = insert_into(self._connection, outbox).on_conflict_do_nothing(index_elements=["key"])
+        self._connection.execute(insertion, [_row(message, self._now) for message in messages])
+        keys = [message.key for message in messages]
+        found = self._connection.scalar(
+            select(func.count()).select_from(outbox).where(outbox.c.key.in_(keys), outbox.c.id > before)
+        )
+        return found or 0
+
+    def _last_id(self) -> int:
+        return self._connection.scalar(select(func.max(outbox.c.id))) or 0
+
+    # ------------------------------------------------------------ sending
+
+    def claim(self, limit: int, *, channels: Collection[str], fence: int) -> list[Entry]:
+        """Take what may be sent now, replies before pushes, and mark it sending under ``fence``."""
+        rows = self._connection.execute(
+            select(outbox)
+            .where(
+                outbox.c.state == State.WAITING,
+                outbox.c.due_at <= to_ms(self._now),
+                outbox.c.channel.in_(channels),
+            )
+            .order_by(outbox.c.urgent.desc(), outbox.c.due_at, outbox.c.id)
+            .limit(limit)
+            .with_for_update(**skip_locked(self._connection.dialect.name))
+        ).all()
+        ids = [row.id for row in rows]
+        if ids:
+            self._connection.execute(
+                update(outbox)
+                .where(outbox.c.id.in_(ids), outbox.c.state == State.WAITING)
+                .values(state=State.SENDING, fence=fence, tried_at=to_ms(self._now), attempts=outbox.c.attempts + 1)
+            )
+        return [entry(row) for row in rows]
+
+    def any_waiting(self, channels: Collection[str]) -> bool:
+        """Is there anything to claim now? Asked before taking the write lock."""
+        query = select(outbox.c.id).where(
+            outbox.c.state == State.WAITING,
+            outbox.c.due_at <= to_ms(self._now),
+            outbox.c.channel.in_(channels),
+        )
+        return self._connection.execute(query.limit(1)).first() is not None
+
+    def settle(
+        self,
+        ids: Iterable[int],
+        state: State,
+        *,
+        fence: int,
+        reason: str = "",
+        number: str = "",
+        due_at: datetime | None = None,
+    ) -> int:
+        """Write what became of messages claimed under ``fence``; returns how many rows that was."""
+        values: dict[str, Any] = {"state": state, "reason": reason}
+        if number:
+            values["number"] = number
+        if due_at is not None:
+            values["due_at"] = to_ms(due_at)
+        if state is State.SENT:
+            values["sent_at"] = to_ms(self._now)
+        result = self._connection.execute(
+            update(outbox)
+            .where(outbox.c.id.in_(list(ids)), outbox.c.state == State.SENDING, outbox.c.fence == fence)
+            .values(**values)
+        )
+        return result.rowcount
+
+    def move(self, ids: Iterable[int], state: State, *, reason: str = "") -> int:
+        """Move messages that no sender holds, where the ledger allows it (:data:`sop.receipt.MOVES`)."""
+        allowed = [before for before, after in MOVES.items() if state in after and before is not State.SENDING]
+        values: dict[str, Any] = {"state": state, "reason": reason}
+        if state is State.SENT:
+            values["sent_at"] = to_ms(self._now)
+        result = self._connection.execute(
+            update(outbox).where(outbox.c.id.in_(list(ids)), outbox.c.state.in_(allowed)).values(**values)
+        )
+        return result.rowcount
+
+    def orphaned(self, before: datetime, reason: str) -> int:
+        """What a dead sender left in the middle of a send becomes unknown, for a person to look at."""
+        result = self._connection.execute(
+            update(outbox)
+            .where(outbox.c.state == State.SENDING, outbox.c.tried_at < to_ms(before))
+            .values(state=State.UNKNOWN, reason=reason)
+        )
+        return result.rowcount
+
+    def next_at(self) -> datetime | None:
+        """When the next waiting message wants to leave."""
+        at = self._connection.scalar(select(func.min(outbox.c.due_at)).where(outbox.c.state == State.WAITING))
+        return None if at is None else from_ms(at)
+
+    def cancel(self, *, member: str = "", group: str = "", journey: int = 0, reason: str) -> int:
+        """Cancel what still waits for someone, or for a journey; urgent messages stay."""
+        whom = [
+            column == value
+            for column, value in (
+                (outbox.c.member, member), (outbox.c.group_id, group), (outbox.c.journey, journey)
+            )
+            if value
+        ]
+        if not whom:
+            raise ValueError("cancel needs a member, a group or a journey")
+        result = self._connection.execute(
+            update(outbox)
+            .where(and_(*whom), outbox.c.state == State.WAITING, outbox.c.urgent.is_(False))
+            .values(state=State.CANCELLED, reason=reason)
+        )
+        return result.rowcount
+
+    # ------------------------------------------------------------ group-send tasks
+
+    def open_task(self, opened: Task) -> None:
+        insertion = insert_into(self._connection, task).on_conflict_do_nothing(index_elements=["number"])
+        self._connection.execute(
+            insertion.values(
+                number=opened.number, sender=opened.sender, to_groups=opened.to_groups, state=opened.state,
+                created_at=to_ms(opened.created_at),
+            )
+        )
+
+    def task(self, number: str) -> Task | None:
+        row = self._connection.execute(select(task).where(task.c.number == number)).one_or_none()
+        return None if row is None else _task(row)
+
+    def open_tasks(self) -> list[Task]:
+        """Tasks whose results may still change."""
+        rows = self._connection.execute(
+            select(task).where(task.c.state.in_((State.CREATED, State.CONFIRMED))).order_by(task.c.created_at)
+        )
+        return [_task(row) for row in rows]
+
+    def close_task(self, number: str, state: State, confirmed_at: datetime | None = None) -> None:
+        self._connection.execute(
+            update(task).where(task.c.number == number).values(state=state, confirmed_at=maybe_ms(confirmed_at))
+        )
+
+    def count_reminder(self, number: str) -> None:
+        self._connection.execute(
+            update(task).where(task.c.number == number).values(reminders=task.c.reminders + 1)
+        )
+
+    def of_task(self, number: str) -> list[Entry]:
+        return self._entries(outbox.c.number == number)
+
+    # ------------------------------------------------------------ asking
+
+    def get(self, message_id: int) -> Entry | None:
+        found = self._entries(outbox.c.id == message_id)
+        return found[0] if found else None
+
+    def by_key(self, key: str) -> Entry | None:
+        found = self._entries(outbox.c.key == key)
+        return found[0] if found else None
+
+    def by_number(self, number: str) -> Entry | None:
+        found = self._entries(outbox.c.number == number)
+        return found[0] if found else None
+
+    def said(
+        self, since: datetime, *, member: str = "", group: str = ""
+    ) -> list[datetime]:
+        """When marketing messages went to someone since an instant; a created task counts from its creation."""
+        whom = outbox.c.member == member if member else outbox.c.group_id == group
+        spoken = func.coalesce(outbox.c.sent_at, outbox.c.tried_at)
+        rows = self._connection.scalars(
+            select(spoken).where(
+                whom, outbox.c.urgent.is_(False), outbox.c.marketing, spoken >= to_ms(since),
+                outbox.c.state.in_(
+                    (State.SENDING, State.CREATED, State.CONFIRMED, State.SENT, State.UNKNOWN)
+                ),
+            )
+        )
+        return [from_ms(at) for at in rows]
+
+    def last_to(self, member: str, limit: int = 1) -> list[Entry]:
+        """The newest messages that reached a member, for "why did I get this"."""
+        query = (
+            select(outbox)
+            .where(outbox.c.member == member, outbox.c.state == State.SENT, outbox.c.urgent.is_(False))
+            .order_by(outbox.c.sent_at.desc(), outbox.c.id.desc())
+            .limit(limit)
+        )
+        return [entry(row) for row in self._connection.execute(query)]
+
+    def recent(
+        self, *, states: Collection[str] = (), member: str = "", group: str = "", limit: int = 100, before: int = 0
+    ) -> list[Entry]:
+        """The newest messages, for the console."""
+        query = select(outbox).order_by(outbox.c.id.desc()).limit(limit)
+        if states:
+            query = query.where(outbox.c.state.in_(states))
+        if member or group:
+            query = query.where(or_(*_whom(member, group)))
+        if before:
+            query = query.where(outbox.c.id < before)
+        return [entry(row) for row in self._connection.execute(query)]
+
+    def counts(self) -> dict[str, int]:
+        rows = self._connection.execute(select(outbox.c.state, func.count()).group_by(outbox.c.state))
+        return dict.fromkeys([str(state) for state in State], 0) | {state: count for state, count in rows}
+
+    def _entries(self, where: Any) -> list[Entry]:
+        return [entry(row) for row in self._connection.execute(select(outbox).where(where).order_by(outbox.c.id))]
+
+
+def _whom(member: str, group: str) -> list[Any]:
+    pairs = ((outbox.c.member, member), (outbox.c.group_id, group))
+    return [column == value for column, value in pairs if value]
+
+
+def digest_of(message: Message) -> str:
+    """Equal for messages that may share one group-send task: same channel, sender, kind of recipient and content."""
+    recipient = "group" if message.to_group else "member"
+    text = json.dumps([message.channel, message.sender, recipient, content_to_plain(message.content)], ensure_ascii=False)
+    return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+
+def content_to_plain(content: Content) -> dict[str, Any]:
+    return {name: value for name, value in asdict(content).items() if value is not None}
+
+
+def content_from_plain(plain: dict[str, Any]) -> Content:
+    link = Link(**plain["link"]) if plain.get("link") else None
+    choice = plain.get("choice")
+    return Content(
+        text=plain["text"],
+        link=link,
+        choice=Choice(choice["task"], choice["question"], tuple(Option(**option) for option in choice["options"]))
+        if choice
+        else None,
+    )
+
+
+PLAIN_FIELDS = ("key", "channel", "sender", "urgent", "marketing", "welcome_code", "template", "step", "journey", "why")
+assert {field.name for field in fields(Message)} >= set(PLAIN_FIELDS)
+
+
+def _row(message: Message, now: datetime) -> dict[str, Any]:
+    return {name: getattr(message, name) for name in PLAIN_FIELDS} | {
+        "channel": str(message.channel),
+        "member": message.to_member,
+        "staff": message.to_staff,
+        "group_id": message.to_group,
+        "content": content_to_plain(message.content),
+        "digest": digest_of(message),
+        "version": message.template_version,
+        "state": State.WAITING,
+        "created_at": to_ms(now),
+        "due_at": to_ms(message.not_before or now),
+        "deadline_at": maybe_ms(message.deadline),
+    }
+
+
+def entry(row: Any) -> Entry:
+    """A row of the ledger as a value."""
+    return Entry(
+        id=row.id,
+        message=Message(
+            key=row.key, channel=Channel(row.channel), content=content_from_plain(row.content),
+            to_member=row.member, to_staff=row.staff, to_group=row.group_id, sender=row.sender,
+            urgent=row.urgent, marketing=row.marketing, not_before=from_ms(row.due_at),
+            deadline=maybe_from_ms(row.deadline_at), template=row.template, template_version=row.version,
+            step=row.step, journey=row.journey, welcome_code=row.welcome_code, why=row.why,
+        ),
+        state=State(row.state), reason=row.reason, fence=row.fence, attempts=row.attempts, number=row.number,
+        digest=row.digest, created_at=from_ms(row.created_at), due_at=from_ms(row.due_at),
+        tried_at=maybe_from_ms(row.tried_at), sent_at=maybe_from_ms(row.sent_at),
+    )
+
+
+def _task(row: Any) -> Task:
+    return Task(
+        number=row.number, sender=row.sender, to_groups=row.to_groups, state=row.state,
+        created_at=from_ms(row.created_at), reminders=row.reminders,
+    )

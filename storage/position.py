@@ -1,0 +1,20 @@
+"""How far we have read of something that goes on: a feed, a timetable, a file."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, select
+
+from storage.engine import insert_into
+from storage.tables import position
+
+
+def read_position(connection: Connection, name: str) -> str:
+    """Where we are, empty at the start."""
+    return connection.scalar(select(position.c.value).where(position.c.name == name)) or ""
+
+
+def write_position(connection: Connection, name: str, value: str) -> None:
+    insertion = insert_into(connection, position).values(name=name, value=value)
+    connection.execute(
+        insertion.on_conflict_do_update(index_elements=["name"], set_={"value": insertion.excluded.value})
+    )

@@ -1,0 +1,109 @@
+"""Templates as operators wrote them: every version kept to the letter, one of them published."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, func, insert, select, update
+
+from sop.errors import Conflict, NotFound
+from storage.instant import from_ms, to_ms
+from storage.tables import template
+
+DRAFT, PUBLISHED, RETIRED = "draft", "published", "retired"
+
+
+@dataclass(frozen=True)
+class Saved:
+    """One version of one template."""
+
+    id: str
+    version: int
+    name: str
+    text: str
+    state: str
+    saved_by: str
+    saved_at: datetime
+
+
+class TemplateStore:
+    def __init__(self, connection: Connection, now: datetime) -> None:
+        self._connection = connection
+        self._now = now
+
+    def save(self, template_id: str, name: str, text: str, *, by: str, expect: int | None = None) -> Saved:
+        """Keep ``text`` as the newest version, a draft; refuse when ``expect`` is no longer the newest."""
+        newest = self.newest_version(template_id)
+        if expect is not None and expect != newest:
+            raise Conflict("template", template_id, f"was changed by someone else meanwhile (version {newest})")
+        saved = Saved(template_id, newest + 1, name, text, DRAFT, by, self._now)
+        self._connection.execute(
+            insert(template).values(
+                id=saved.id, version=saved.version, name=name, text=text, state=DRAFT, saved_by=by,
+                saved_at=to_ms(self._now),
+            )
+        )
+        return saved
+
+    def publish(self, template_id: str, version: int) -> Saved:
+        """Make one version the published one; journeys under way keep theirs."""
+        if self.get(template_id, version) is None:
+            raise NotFound("template", f"{template_id} v{version}")
+        mine = template.c.id == template_id
+        self._connection.execute(
+            update(template).where(mine, template.c.state == PUBLISHED).values(state=RETIRED)
+        )
+        self._connection.execute(
+            update(template).where(mine, template.c.version == version).values(state=PUBLISHED)
+        )
+        published = self.get(template_id, version)
+        assert published is not None
+        return published
+
+    def retire(self, template_id: str) -> None:
+        """No new journeys; those under way go on."""
+        self._connection.execute(
+            update(template).where(template.c.id == template_id, template.c.state == PUBLISHED).values(state=RETIRED)
+        )
+
+    def get(self, template_id: str, version: int) -> Saved | None:
+        row = self._connection.execute(
+            select(template).where(template.c.id == template_id, template.c.version == version)
+        ).one_or_none()
+        return None if row is None else _saved(row)
+
+    def published(self) -> list[Saved]:
+        rows = self._connection.execute(
+            select(template).where(template.c.state == PUBLISHED).order_by(template.c.id)
+        )
+        return [_saved(row) for row in rows]
+
+    def published_version(self, template_id: str) -> Saved | None:
+        row = self._connection.execute(
+            select(template).where(template.c.id == template_id, template.c.state == PUBLISHED)
+        ).one_or_none()
+        return None if row is None else _saved(row)
+
+    def versions(self, template_id: str) -> list[Saved]:
+        rows = self._connection.execute(
+            select(template).where(template.c.id == template_id).order_by(template.c.version.desc())
+        )
+        return [_saved(row) for row in rows]
+
+    def newest_of_each(self) -> list[Saved]:
+        newest = select(template.c.id, func.max(template.c.version).label("version")).group_by(template.c.id).subquery()
+        rows = self._connection.execute(
+            select(template)
+            .join(newest, (template.c.id == newest.c.id) & (template.c.version == newest.c.version))
+            .order_by(template.c.id)
+        )
+        return [_saved(row) for row in rows]
+
+    def newest_version(self, template_id: str) -> int:
+        return self._connection.scalar(select(func.max(template.c.version)).where(template.c.id == template_id)) or 0
+
+
+def _saved(row: Any) -> Saved:
+    return Saved(row.id, row.version, row.name, row.text, row.state, row.saved_by, from_ms(row.saved_at))

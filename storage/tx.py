@@ -1,0 +1,128 @@
+"""One unit of work: every noun's store over one connection at one instant, and what changed on the way.
+
+Changing something that others care about is noted as an update; noted updates are handled before the commit, in the same
+transaction. So handlers never call each other.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from sqlalchemy import Connection
+
+from sop.update import Update
+from storage.activity import ActivityStore
+from storage.consent import ConsentStore
+from storage.conversation import ConversationStore
+from storage.coupon import CouponStore
+from storage.due import DueStore
+from storage.engagement import EngagementStore
+from storage.errand import ErrandStore
+from storage.group import GroupStore
+from storage.interaction import InteractionStore
+from storage.journey import JourneyStore
+from storage.link import LinkStore
+from storage.member import MemberStore
+from storage.outbox import OutboxStore
+from storage.tag import TagStore
+from storage.template import TemplateStore
+
+
+class Tx:
+    """A transaction as handlers see it."""
+
+    def __init__(self, connection: Connection, now: datetime) -> None:
+        self.connection = connection
+        self.now = now
+        self._noted: list[Update] = []
+        self._count = 0
+
+    # ------------------------------------------------------------ noted updates
+
+    def note(self, update: Update) -> None:
+        """Say that something changed; whoever cares hears it before the commit."""
+        self._noted.append(update)
+
+    def take_noted(self, cause: Update) -> list[Update]:
+        """What was noted since the last call, each with an identity derived from its cause."""
+        noted, self._noted = self._noted, []
+        named: list[Update] = []
+        for update in noted:
+            self._count += 1
+            named.append(replace(update, id=f"{cause.id}.{self._count}"))
+        return named
+
+    def noted_so_far(self) -> int:
+        return len(self._noted)
+
+    def forget_noted_since(self, mark: int) -> None:
+        del self._noted[mark:]
+
+    def savepoint(self) -> AbstractContextManager[Any]:
+        return self.connection.begin_nested()
+
+    # ------------------------------------------------------------ the nouns
+
+    @cached_property
+    def members(self) -> MemberStore:
+        return MemberStore(self.connection, self.now, self.note)
+
+    @cached_property
+    def groups(self) -> GroupStore:
+        return GroupStore(self.connection, self.now)
+
+    @cached_property
+    def tags(self) -> TagStore:
+        return TagStore(self.connection, self.now, self.note)
+
+    @cached_property
+    def consent(self) -> ConsentStore:
+        return ConsentStore(self.connection, self.now)
+
+    @cached_property
+    def conversations(self) -> ConversationStore:
+        return ConversationStore(self.connection)
+
+    @cached_property
+    def templates(self) -> TemplateStore:
+        return TemplateStore(self.connection, self.now)
+
+    @cached_property
+    def journeys(self) -> JourneyStore:
+        return JourneyStore(self.connection, self.now)
+
+    @cached_property
+    def due(self) -> DueStore:
+        return DueStore(self.connection)
+
+    @cached_property
+    def errands(self) -> ErrandStore:
+        return ErrandStore(self.connection)
+
+    @cached_property
+    def outbox(self) -> OutboxStore:
+        return OutboxStore(self.connection, self.now)
+
+    @cached_property
+    def coupons(self) -> CouponStore:
+        return CouponStore(self.connection, self.now)
+
+    @cached_property
+    def interactions(self) -> InteractionStore:
+        return InteractionStore(self.connection, self.now)
+
+    @cached_property
+    def links(self) -> LinkStore:
+        return LinkStore(self.connection, self.now)
+
+    @cached_property
+    def activity(self) -> ActivityStore:
+        return ActivityStore(self.connection)
+
+    @cached_property
+    def engagement(self) -> EngagementStore:
+        return EngagementStore(self.connection)
