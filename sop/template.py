@@ -1,0 +1,281 @@
+"""Templates SOP 模板: the plan an operator writes, as frozen values.
+
+``sop/file.py`` reads them from TOML and refuses what makes no sense; everybody else may trust what stands here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, time, timedelta
+from enum import StrEnum
+
+from sop.interaction import AnswerOption, Item
+from sop.message import Channel
+from sop.tag import Audience, Expression, Facts, matches
+from sop.timing import QuietHours
+
+HOUR = timedelta(hours=1)
+
+
+class Subject(StrEnum):
+    """Who walks a template: each member by themselves, or each group as a whole."""
+
+    MEMBER = "member"
+    GROUP = "group"
+
+
+class On(StrEnum):
+    """What starts a journey."""
+
+    FRIEND_ADDED = "friend.added"  # became a friend of a staff member
+    MEMBER_JOINED = "member.joined"  # came into the community: friend or group, whichever was first
+    GROUP_JOINED = "group.joined"  # came into a group (the one named, or any)
+    TAG_ADDED = "tag.added"
+    TIER_CHANGED = "tier.changed"
+    LINK_VISITED = "link.visited"
+    ORDER_PAID = "order.paid"
+    SILENCE = "silence"  # nothing was heard of the member for so many days
+    DATE = "date"
+    WEEKLY = "weekly"
+    MONTHLY = "monthly"
+
+
+CLOCKED = frozenset({On.DATE, On.WEEKLY, On.MONTHLY, On.SILENCE})  # the clock starts these, not an event
+
+
+class Signal(StrEnum):
+    """What shows that a step or a template worked, and what can end a journey."""
+
+    LINK_VISITED = "link.visited"
+    ANSWERED = "answered"
+    CHECKED_IN = "checked_in"
+    COUPON_CLAIMED = "coupon.claimed"
+    COUPON_REDEEMED = "coupon.redeemed"
+    ORDER_PAID = "order.paid"
+    REPLIED = "replied"
+    PROMOTED = "promoted"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trigger:
+    """What starts a journey; only the fields that belong to ``on`` are set."""
+
+    on: On
+    tag: str = ""
+    tier: str = ""
+    group: str = ""
+    template: str = ""  # link.visited: of which template's links; empty is any
+    days: int = 0  # silence
+    date: date | None = None
+    weekday: int = 0  # 0 is Monday
+    day: int = 1  # of the month; a short month has it on its last day
+    time: time | None = None
+
+
+# ---------------------------------------------------------------- when a step is due
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnDay:
+    """``day`` local days after the journey began, at ``time``; day 0 is the day it began."""
+
+    day: int
+    time: time
+    window: timedelta = 3 * HOUR
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnWeekday:
+    """The first such weekday and time after the journey began (0 is Monday), ``week`` 1 for the first, 2 for the next."""
+
+    weekday: int
+    time: time
+    week: int = 1
+    window: timedelta = 3 * HOUR
+
+
+@dataclass(frozen=True, kw_only=True)
+class After:
+    """So long after the journey began, at whatever hour that is."""
+
+    delay: timedelta
+    window: timedelta = 24 * HOUR
+
+
+When = OnDay | OnWeekday | After
+
+
+# ---------------------------------------------------------------- what a step says and asks
+
+
+@dataclass(frozen=True)
+class Variant:
+    """Another text for those of whom ``audience`` holds; the first variant that fits is taken."""
+
+    audience: Expression
+    text: str
+
+
+@dataclass(frozen=True)
+class StepLink:
+    """Where a step's tracked link leads: an http(s) address, or a path of our own member pages."""
+
+    url: str
+    title: str = ""
+
+
+@dataclass(frozen=True)
+class Reward:
+    """What a check-in streak of ``days`` earns: a tag, a coupon of a batch, or both."""
+
+    days: int
+    tag: str = ""
+    coupon: str = ""
+
+
+@dataclass(frozen=True)
+class CheckIn:
+    """Come back each day; streaks earn rewards."""
+
+    rewards: tuple[Reward, ...] = ()
+
+
+class AskKind(StrEnum):
+    """A light interaction comes from the template's pool; a poll tells its result; a question keeps it."""
+
+    LIGHT = "light"
+    POLL = "poll"
+    QUESTION = "question"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ask:
+    """Something to answer. Without options any words are an answer."""
+
+    kind: AskKind
+    question: str = ""
+    options: tuple[AnswerOption, ...] = ()
+    closes: timedelta = 24 * HOUR
+    post_result: bool = False
+    weeks_apart: int = 8  # light: an item comes back to the same group after so many weeks
+
+
+@dataclass(frozen=True)
+class GiveCoupon:
+    """Offer a coupon of this batch, at most one per member, claimed on a page or by a word."""
+
+    batch: str
+
+
+@dataclass(frozen=True)
+class OpenLink:
+    """Open the step's link; nothing else is asked."""
+
+
+Task = CheckIn | Ask | GiveCoupon | OpenLink
+
+
+class OnMiss(StrEnum):
+    """What to do with a step whose moment has passed: say it late while its window is open, skip it, or ask an operator."""
+
+    LATE = "late"
+    SKIP = "skip"
+    ASK = "ask"
+
+
+class NoConfirm(StrEnum):
+    """What to do when the staff member does not confirm: remind them, or hand it to a deputy."""
+
+    REMIND = "remind"
+    DEPUTY = "deputy"
+
+
+@dataclass(frozen=True)
+class Confirm:
+    """When and how to insist on a confirmation."""
+
+    action: NoConfirm = NoConfirm.REMIND
+    after: timedelta = 2 * HOUR
+    deputy: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One thing a template says. ``text`` is said to whom no variant fits; ``channel`` None lets the rule choose."""
+
+    id: str
+    when: When
+    text: str
+    name: str = ""
+    channel: Channel | None = None
+    variants: tuple[Variant, ...] = ()
+    link: StepLink | None = None
+    task: Task | None = None
+    on_miss: OnMiss = OnMiss.LATE
+    confirm: Confirm = Confirm()
+    success: Signal | None = None
+    marketing: bool = True
+
+    def wording(self, facts: Facts, *, personal: bool = True) -> str:
+        """The text for somebody of whom these facts are true; ``personal`` off gives everybody the same."""
+        fits = (variant.text for variant in self.variants if matches(variant.audience, facts))
+        return next(fits, self.text) if personal else self.text
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        return (self.text, *(variant.text for variant in self.variants))
+
+
+# ---------------------------------------------------------------- the template
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exit:
+    """What ends a journey early."""
+
+    promoted: bool = False
+    left: bool = True
+    tags: Expression | None = None
+    on: frozenset[Signal] = frozenset()
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What the template is for: a signal or a tag, within so many days of the beginning."""
+
+    signal: Signal | None = None
+    tag: str = ""
+    within_days: int = 7
+
+
+@dataclass(frozen=True)
+class Reentry:
+    """Whether somebody may walk the template again: never, always (``days`` 0), or so many days after the last time."""
+
+    again: bool = False
+    days: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Template:
+    """One version of one plan. None for ``quiet``, ``weekly_cap`` or ``zone`` means the community's own setting."""
+
+    id: str
+    name: str
+    version: int
+    trigger: Trigger
+    audience: Audience
+    steps: tuple[Step, ...]
+    subject: Subject = Subject.MEMBER
+    description: str = ""
+    exit: Exit = Exit()
+    goal: Goal | None = None
+    quiet: QuietHours | None = None
+    weekly_cap: int | None = None
+    reentry: Reentry = Reentry()
+    hold_out: float = 0.0
+    approval_above: int | None = None
+    items: tuple[Item, ...] = field(default=())  # the pool of light interactions
+
+    def step(self, step_id: str) -> Step | None:
+        return next((step for step in self.steps if step.id == step_id), None)
