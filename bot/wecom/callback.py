@@ -1,7 +1,7 @@
 """The door WeCom knocks at: is it WeCom, is it for us, is it fresh?
 
-Whatever is wrong, the refusal is the same. Pure functions over a query and a body. Nothing is parsed before the signature is known to be good, and no XML
-parser is involved at all: the sealed text is found by its tags, and what is inside was checked by the cipher.
+Whatever is wrong, the refusal is the same. Pure functions over a query and a body; nothing is parsed before
+the signature is known to be good, and no XML parser is involved at all: the sealed text is found by its tags.
 """
 
 from __future__ import annotations
