@@ -16,7 +16,6 @@ import structlog
 from bot.bell import Bell
 from bot.clock import Clock
 from bot.gateway import Gateway, Parcel
-from handlers.context import Settings
 from sop.errors import Blocked, Busy, Refused, SendError, Unanswered
 from sop.message import CAPABILITIES, Channel
 from sop.receipt import Sent, State
@@ -27,7 +26,8 @@ from storage.engagement import EngagementStore
 from storage.engine import Connection, Database
 from storage.errand import Errand, ErrandStore
 from storage.outbox import Entry, OutboxStore, Task
-from storage.policy import judge
+from storage.policy import House, TemplateOf, judge
+from storage.template import TemplateStore
 
 log = structlog.get_logger()
 
@@ -61,7 +61,7 @@ class Sender:
     clock: Clock
     bell: Bell
     woken: Bell  # the worker's
-    settings: Settings
+    house: House
     name: str
     alone: bool = True  # nobody else sends: what is marked sending when we start was left by a dead sender
     idle_s: float = 60.0
@@ -116,7 +116,7 @@ class Sender:
         store = OutboxStore(connection, now)
         claimed = store.claim(limit, channels=channels, fence=self._fence)
         ready: list[Entry] = []
-        for entry, verdict in judge(connection, claimed, now, self.settings):
+        for entry, verdict in judge(connection, claimed, now, self.house, self._template_of(connection)):
             match verdict:
                 case Later():
                     store.settle(
@@ -128,6 +128,9 @@ class Sender:
                 case _:
                     ready.append(entry)
         return Claimed(ready, len(claimed))
+
+    def _template_of(self, connection: Connection) -> TemplateOf:
+        return TemplateStore(connection, self.clock.now()).read
 
     async def _send(self, parcel: Parcel, entries: Sequence[Entry]) -> None:
         try:

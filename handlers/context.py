@@ -10,6 +10,7 @@ from functools import cached_property
 from sop.member import Member
 from sop.update import Update
 from storage.conversation import Conversation
+from storage.policy import House
 from storage.tx import Tx
 
 
@@ -17,15 +18,18 @@ from storage.tx import Tx
 class Settings:
     """What operators decided once for the whole community; the configuration fills it in."""
 
-    zone: str = "Asia/Shanghai"
+    house: House = field(default_factory=House)
     public_url: str = "http://127.0.0.1:8080"
     main_app: str = ""  # the app whose messages reach staff
     kf_account: str = ""
+    webhook: str = ""  # the internal group where operators read reports
     operators: tuple[str, ...] = ()  # staff who hear alarms
-    weekly_cap: int = 3
-    quiet_hours: tuple[str, str] = ("22:00", "08:00")
     alarm_line: float = 30.0
-    own_staff: frozenset[str] = frozenset()
+    archive: bool = False  # can we read what is said in groups
+
+    @property
+    def zone(self) -> str:
+        return self.house.zone
 
 
 @dataclass
@@ -38,8 +42,6 @@ class Context:
     token: Callable[[], str]  # a text nobody can guess
     fraction: Callable[[], float]  # chance, 0 ≤ x < 1
     update: Update
-    replying: bool = True
-    notes: list[str] = field(default_factory=list)
 
     @cached_property
     def member(self) -> Member | None:

@@ -204,6 +204,19 @@ class Ticked(Filter):
         return f"Ticked({self._name!r})"
 
 
+class Waited(Filter):
+    """A wait of this sort has ended."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+
+    def agrees(self, update: Update, ctx: Context) -> bool:
+        return getattr(update, "what", None) == self._what
+
+    def __repr__(self) -> str:
+        return f"Waited({self._what!r})"
+
+
 class That(Filter):
     """Any question that fits on one line; ``name`` is what its repr says."""
 

@@ -44,6 +44,7 @@ class Kind(StrEnum):
     ORDER_PAID = "order_paid"
     CONSENT_CHANGED = "consent_changed"
     CLOCK_TICKED = "clock_ticked"
+    WAIT_ENDED = "wait_ended"
     TAG_CHANGED = "tag_changed"
     TIER_CHANGED = "tier_changed"
     MESSAGE_SENT = "message_sent"
@@ -375,6 +376,18 @@ class ClockTicked(Update):
 
 
 @dataclass(frozen=True, kw_only=True)
+class WaitEnded(Update):
+    """Noted when something we waited for is due: ``what`` for ``whom``, this ``occurrence`` of it."""
+
+    kind = Kind.WAIT_ENDED
+    what: str
+    whom: str
+    occurrence: str
+    due: datetime
+    data: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class TagChanged(Update):
     """Noted by the transaction: a member gained or lost a tag."""
 
@@ -441,7 +454,7 @@ def _flat(value: Any) -> Any:
 
 
 def _revived(name: str, value: Any) -> Any:
-    if name in ("at", "slot"):
+    if name in ("at", "slot", "due"):
         return datetime.fromisoformat(value)
     if name == "seats":
         return tuple(Seat(**seat) for seat in value)

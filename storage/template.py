@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, update
 
 from sop.errors import Conflict, NotFound
+from sop.file import read
+from sop.template import Template
 from storage.instant import from_ms, to_ms
 from storage.tables import template
 
@@ -74,6 +77,11 @@ class TemplateStore:
         ).one_or_none()
         return None if row is None else _saved(row)
 
+    def read(self, template_id: str, version: int) -> Template | None:
+        """One version as the rules see it; None when there is none."""
+        saved = self.get(template_id, version)
+        return None if saved is None else compiled(saved.text, version)
+
     def published(self) -> list[Saved]:
         rows = self._connection.execute(
             select(template).where(template.c.state == PUBLISHED).order_by(template.c.id)
@@ -103,6 +111,12 @@ class TemplateStore:
 
     def newest_version(self, template_id: str) -> int:
         return self._connection.scalar(select(func.max(template.c.version)).where(template.c.id == template_id)) or 0
+
+
+@lru_cache(maxsize=512)
+def compiled(text: str, version: int) -> Template:
+    """A template's text as values, read once per version."""
+    return replace(read(text), version=version)
 
 
 def _saved(row: Any) -> Saved:

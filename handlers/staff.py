@@ -1,0 +1,55 @@
+"""Staff: who is present, and what the app says when they open it or speak to it."""
+
+from __future__ import annotations
+
+from handlers.context import Context
+from handlers.filters import Keyword, Via
+from handlers.router import Router
+from sop.message import Reply
+from sop.receipt import State
+from sop.update import AppOpened, CardClicked, Kind, MessageHeard, StaffChanged
+
+router = Router("staff")
+
+HELP = "你好，我是群星。发送「待办」看等你确认的群发，发送「活跃度」看各群近况。"
+
+
+@router.observe(Kind.STAFF_CHANGED)
+def know(changed: StaffChanged, ctx: Context) -> None:
+    ctx.tx.members.meet(changed.staff, staff=True)
+    ctx.tx.members.describe(changed.staff, staff=True)
+
+
+@router.reply_to(Kind.MESSAGE, Keyword("待办", "todo") & Via("app"))
+def todo(heard: MessageHeard, ctx: Context) -> Reply:
+    """What waits for this person's tap in WeCom."""
+    tasks = [task for task in ctx.tx.outbox.open_tasks() if task.sender == heard.member and task.state == State.CREATED]
+    if not tasks:
+        return Reply.of("没有等你确认的群发，辛苦啦。")
+    lines = []
+    for task in tasks:
+        entries = ctx.tx.outbox.of_task(task.number)
+        text = entries[0].message.content.text.splitlines()[0][:24] if entries else ""
+        lines.append(f"·「{text}」发给 {len(entries)} {'个群' if task.to_groups else '位成员'}")
+    return Reply.of(f"有 {len(tasks)} 条群发等你在企业微信里点确认：\n" + "\n".join(lines))
+
+
+@router.reply_to(Kind.MESSAGE, Keyword("活跃度", "score") & Via("app"))
+def scores(heard: MessageHeard, ctx: Context) -> Reply:
+    """Each group's newest score in one line."""
+    lines = []
+    for group in ctx.tx.groups.all():
+        newest = ctx.tx.engagement.newest(group.id)
+        said = "还没有评分" if newest is None or newest.value is None else f"{newest.value:.0f} 分"
+        lines.append(f"· {group.called}：{said}")
+    return Reply.of("\n".join(lines) or "还没有群。")
+
+
+@router.reply_to(Kind.APP_OPENED)
+def opened(app: AppOpened, ctx: Context) -> Reply | None:
+    return Reply.of(HELP) if app.key == "HELP" else None
+
+
+@router.reply_to(Kind.CARD_CLICKED)
+def clicked(card: CardClicked, ctx: Context) -> Reply | None:
+    return Reply.of("收到，已记下你的选择。")

@@ -1,0 +1,139 @@
+"""Journeys: who walks which template, how far they are, and why they stopped. One run of one template is one row."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, func, select, update
+
+from sop.journey import Journey, JourneyState
+from sop.template import Subject
+from storage.engine import insert_into
+from storage.instant import from_ms, to_ms
+from storage.tables import journey
+
+
+class JourneyStore:
+    def __init__(self, connection: Connection, now: datetime) -> None:
+        self._connection = connection
+        self._now = now
+
+    def enrol(
+        self, template: str, version: int, subject: Subject, whom: Collection[str], *, run: int | None = None
+    ) -> list[Journey]:
+        """Start journeys from now; whoever already has this run of this template is left alone.
+
+        Without ``run`` each gets the number after their last one.
+        """
+        if not whom:
+            return []
+        last = self.last_runs(template, whom) if run is None else {}
+        rows = [
+            {
+                "template": template,
+                "version": version,
+                "subject": str(subject),
+                "whom": one,
+                "run": last.get(one, 0) + 1 if run is None else run,
+                "state": str(JourneyState.ACTIVE),
+                "step": 0,
+                "reason": "",
+                "anchor_at": to_ms(self._now),
+                "changed_at": to_ms(self._now),
+            }
+            for one in whom
+        ]
+        newest = self._connection.scalar(select(func.max(journey.c.id))) or 0
+        self._connection.execute(
+            insert_into(self._connection, journey).on_conflict_do_nothing(index_elements=["template", "whom", "run"]),
+            rows,
+        )
+        found = self._connection.execute(
+            select(journey).where(journey.c.id > newest, journey.c.template == template, journey.c.whom.in_(whom))
+        )
+        return [_journey(row) for row in found]
+
+    def last_runs(self, template: str, whom: Collection[str]) -> dict[str, int]:
+        rows = self._connection.execute(
+            select(journey.c.whom, func.max(journey.c.run))
+            .where(journey.c.template == template, journey.c.whom.in_(whom))
+            .group_by(journey.c.whom)
+        )
+        return {who: run for who, run in rows}
+
+    def latest(self, template: str, whom: Collection[str]) -> dict[str, Journey]:
+        """The last journey of each through one template, for the re-entry rule."""
+        rows = self._connection.execute(
+            select(journey)
+            .where(journey.c.template == template, journey.c.whom.in_(whom))
+            .order_by(journey.c.run)
+        )
+        return {row.whom: _journey(row) for row in rows}
+
+    def several(self, ids: Collection[int]) -> dict[int, Journey]:
+        rows = self._connection.execute(select(journey).where(journey.c.id.in_(ids)))
+        return {row.id: _journey(row) for row in rows}
+
+    def get(self, journey_id: int) -> Journey | None:
+        return self.several([journey_id]).get(journey_id)
+
+    def active_of(self, whom: str) -> list[Journey]:
+        """Journeys somebody is on now."""
+        rows = self._connection.execute(
+            select(journey)
+            .where(journey.c.whom == whom, journey.c.state == JourneyState.ACTIVE)
+            .order_by(journey.c.id)
+        )
+        return [_journey(row) for row in rows]
+
+    def of(self, whom: str) -> list[Journey]:
+        rows = self._connection.execute(select(journey).where(journey.c.whom == whom).order_by(journey.c.id.desc()))
+        return [_journey(row) for row in rows]
+
+    def advance(self, steps: Mapping[int, int]) -> None:
+        """Move journeys to their next step: id → index."""
+        if steps:
+            self._connection.execute(
+                update(journey)
+                .where(journey.c.id == bindparam("journey_id"), journey.c.state == JourneyState.ACTIVE)
+                .values(step=bindparam("next_step"), changed_at=to_ms(self._now)),
+                [{"journey_id": one, "next_step": step} for one, step in steps.items()],
+            )
+
+    def end(self, ids: Collection[int], state: JourneyState, reason: str) -> int:
+        """Journeys end, done or exited, with the reason; one that has ended stays as it ended."""
+        if not ids:
+            return 0
+        result = self._connection.execute(
+            update(journey)
+            .where(journey.c.id.in_(ids), journey.c.state == JourneyState.ACTIVE)
+            .values(state=str(state), reason=reason, changed_at=to_ms(self._now))
+        )
+        return result.rowcount
+
+    def counts(self) -> dict[tuple[str, int, str], int]:
+        """How many journeys of (template, version) are in each state."""
+        rows = self._connection.execute(
+            select(journey.c.template, journey.c.version, journey.c.state, func.count()).group_by(
+                journey.c.template, journey.c.version, journey.c.state
+            )
+        )
+        return {(template, version, state): count for template, version, state, count in rows}
+
+    def recent(self, *, template: str = "", state: str = "", limit: int = 100) -> Sequence[Journey]:
+        query = select(journey).order_by(journey.c.id.desc()).limit(limit)
+        if template:
+            query = query.where(journey.c.template == template)
+        if state:
+            query = query.where(journey.c.state == state)
+        return [_journey(row) for row in self._connection.execute(query)]
+
+
+def _journey(row: Any) -> Journey:
+    return Journey(
+        id=row.id, template=row.template, version=row.version, subject=Subject(row.subject), whom=row.whom,
+        run=row.run, state=JourneyState(row.state), step=row.step, reason=row.reason, anchor=from_ms(row.anchor_at),
+        changed=from_ms(row.changed_at),
+    )
