@@ -14,7 +14,15 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
-from aiohttp import ClientConnectorError, ClientError, ClientSession, ClientTimeout, InvalidURL, TCPConnector
+from aiohttp import (
+    ClientConnectorError,
+    ClientError,
+    ClientSession,
+    ClientTimeout,
+    DummyCookieJar,
+    InvalidURL,
+    TCPConnector,
+)
 from aiohttp import ConnectionTimeoutError as ConnectTimeout
 from yarl import URL
 
@@ -81,6 +89,11 @@ class Outgoing:
             raise Busy(f"{place} cannot be reached ({why})", retry_after=RETRY_AFTER_S) from error
         except (ClientError, TimeoutError, OSError) as error:
             raise Unanswered(f"{place} gave no answer ({type(error).__name__})") from error
+
+
+def bare_session() -> ClientSession:
+    """For the simulator only, which plays the platform and has to see every status and broken connection itself."""
+    return ClientSession(connector=TCPConnector(limit=0, keepalive_timeout=10.0), cookie_jar=DummyCookieJar())
 
 
 async def _read(content: Any, place: str) -> bytes:

@@ -1,0 +1,61 @@
+"""A corp as it stands the day its administrator has set everything up: an app, its doors, its secrets."""
+
+from __future__ import annotations
+
+import string
+from typing import Any
+
+from bot.chance import Chance
+from bot.clock import Clock
+from bot.simulator.world import Door, Holder, KfAccount, Webhook, World
+
+APP, AGENT_ID, ARCHIVE_AGENT_ID = "qunxing", 1000002, 2000004
+KF_ACCOUNT = "wkQXdemoKF000000000000000001"
+LETTERS = string.ascii_letters + string.digits
+TAIL = "BCDFGHJKLNOPRSTVWXZabdefhijlmnpqrtuvxyz1235679"  # these set the spare bits
+
+
+def open_corp(clock: Clock, chance: Chance, *, archive_door: bool = False) -> World:
+    """A corp without people: the app ``qunxing``, contact, 微信客服, archive and one webhook."""
+    world = World(clock, chance)
+    for name, agent_id in ((f"app/{APP}", AGENT_ID), ("contact", 0), ("kf", 0), ("archive", 0)):
+        world.holders[name] = Holder(name, _letters(chance, 43), agent_id)
+    doors = [(f"app/{APP}", AGENT_ID), ("contact", 0), ("kf", 0)]
+    for name, agent_id in [*doors, *([("archive", ARCHIVE_AGENT_ID)] if archive_door else [])]:
+        world.doors[name] = Door(name, _letters(chance, 24), aes_key(chance), agent_id)
+    world.accounts[KF_ACCOUNT] = KfAccount(KF_ACCOUNT, "群星小客服")
+    key = "-".join(chance.bytes(size).hex() for size in (4, 2, 2, 2, 6))
+    world.webhooks[key] = Webhook("ops", key)
+    return world
+
+
+def settings(world: World, api_base: str) -> dict[str, Any]:
+    """What goes into the bot's configuration, shaped like its TOML."""
+    wecom: dict[str, Any] = {"corp_id": world.corp_id, "api_base": api_base}
+    wecom["app"] = [
+        {"name": name, "agent_id": world.holders[f"app/{name}"].agent_id, **_keys(world, f"app/{name}")}
+        for name in world.app_names()
+    ]
+    for name in ("contact", "kf"):
+        if name in world.holders:
+            wecom[name] = _keys(world, name)
+    if "archive" in world.holders:
+        wecom["archive"] = {"secret": world.holders["archive"].secret}
+    wecom["webhook"] = [{"name": hook.name, "key": hook.key} for hook in world.webhooks.values()]
+    return {"wecom": wecom}
+
+
+def aes_key(chance: Chance) -> str:
+    """An EncodingAESKey as the console makes them: 43 letters and digits, the last with bits nobody needs."""
+    return _letters(chance, 42) + chance.choice(TAIL)
+
+
+def _keys(world: World, name: str) -> dict[str, str]:
+    keys = {"secret": world.holders[name].secret}
+    if name in world.doors:
+        keys |= {"token": world.doors[name].token, "aes_key": world.doors[name].aes_key}
+    return keys
+
+
+def _letters(chance: Chance, size: int) -> str:
+    return "".join(chance.choice(LETTERS) for _ in range(size))
