@@ -1,7 +1,7 @@
-"""Every error number of the platform that can reach us, in an operator's words, and what becomes of the request.
+"""Every error number that can reach us: what it means to an operator, and what becomes of the request.
 
-The numbers are the platform's own list (developer.work.weixin.qq.com path 90313). An error number is an answer:
-the platform did not do what was asked, so no number ever means *unknown*.
+The numbers are the platform's own list (developer.work.weixin.qq.com path 90313). A number is an answer: the
+platform did not do what was asked, so no number ever means *unknown*.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ TOKEN_REFUSED = frozenset({40001, 40014, 42001})  # at an API; at gettoken 40001
 def action_of(code: int) -> Action:
     """What to do about ``code``.
 
-    A number we do not know was still an answer, so the request was not carried out. Repeating it might never end,
+    A number we do not know was still an answer, so nothing was done. Repeating it might never end,
     and stopping the channel would punish the others: it is refused, and shown to operators.
     """
     meaning = MEANINGS.get(code)
