@@ -1,0 +1,162 @@
+"""Coupons 优惠券: batches of codes, who may have one, and until when it counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sop.timing import spoken
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """A batch of codes. It may be claimed from ``starts`` on and before ``ends``; None is open.
+
+    A claimed code counts for ``valid_days`` days, and never past ``ends``; 0 days means until ``ends``.
+    """
+
+    id: str
+    name: str
+    per_member: int = 1
+    starts: datetime | None = None
+    ends: datetime | None = None
+    valid_days: int = 0
+
+    def expiry(self, claimed: datetime) -> datetime | None:
+        """Until when a code claimed at this instant counts, None without end."""
+        own = claimed + timedelta(days=self.valid_days) if self.valid_days else None
+        ends = [end for end in (own, self.ends) if end is not None]
+        return min(ends, default=None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Coupon:
+    """One code in one member's hands."""
+
+    code: str
+    batch: str
+    name: str = ""
+    member: str = ""
+    claimed: datetime | None = None
+    expires: datetime | None = None
+    redeemed: datetime | None = None
+    order: str = ""
+
+    def usable(self, now: datetime) -> bool:
+        return self.redeemed is None and (self.expires is None or now < self.expires)
+
+    def days_left(self, now: datetime) -> int | None:
+        """Whole days left, counting the running one; None without end."""
+        if self.expires is None:
+            return None
+        return max(0, -(-(self.expires - now) // timedelta(days=1)))
+
+
+# ---------------------------------------------------------------- claiming
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """The rules agree; a free code may be given, this member's ``nth`` of the batch."""
+
+    nth: int
+
+
+@dataclass(frozen=True)
+class Issued:
+    """A code was given now."""
+
+    coupon: Coupon
+
+
+@dataclass(frozen=True)
+class Already:
+    """The member has all they may have; this is the newest, and the same words are said again."""
+
+    coupon: Coupon
+
+
+@dataclass(frozen=True)
+class SoldOut:
+    batch: str
+
+
+@dataclass(frozen=True)
+class NotYet:
+    batch: str
+    starts: datetime
+
+
+@dataclass(frozen=True)
+class Ended:
+    batch: str
+
+
+Claim = Issued | Already | SoldOut | NotYet | Ended
+
+
+def may_claim(
+    batch: Batch, held: tuple[Coupon, ...], now: datetime
+) -> Allowed | Already | NotYet | Ended:
+    """What the rules say of one more code for a member who holds ``held`` of this batch, newest last; stock is not asked.
+
+    Who has theirs is answered with it even after the end, so that a lost message can be said again.
+    """
+    if len(held) >= batch.per_member and held:
+        return Already(held[-1])
+    if batch.starts is not None and now < batch.starts:
+        return NotYet(batch.id, batch.starts)
+    if batch.ends is not None and now >= batch.ends:
+        return Ended(batch.id)
+    return Allowed(len(held) + 1)
+
+
+def claim_text(claim: Claim, name: str, now: datetime, zone: str) -> str:
+    """What a member reads after asking for a coupon."""
+    match claim:
+        case Issued(coupon):
+            return f"「{name}」到手啦！券码：{coupon.code}{_until(coupon, zone)}"
+        case Already(coupon) if coupon.redeemed is not None:
+            return f"「{name}」你已经领过并且用掉啦，下次有新券第一时间告诉你。"
+        case Already(coupon) if not coupon.usable(now):
+            return f"「{name}」你之前领过，可惜已经过期了，下次记得早点用～"
+        case Already(coupon):
+            return f"「{name}」你已经领过啦，还是这张：{coupon.code}{_until(coupon, zone)}"
+        case SoldOut():
+            return f"「{name}」刚刚被领完了，下次补货我们会在群里说一声。"
+        case NotYet(_, starts):
+            return f"「{name}」还没到时间，{spoken(starts, zone)} 开抢，到时见！"
+        case Ended():
+            return f"「{name}」这一期已经结束啦，留意下一期吧。"
+
+
+def _until(coupon: Coupon, zone: str) -> str:
+    return f"，{spoken(coupon.expires, zone)} 前有效" if coupon.expires else ""
+
+
+# ---------------------------------------------------------------- redeeming
+
+
+@dataclass(frozen=True)
+class Redeemed:
+    """The code was used now."""
+
+    coupon: Coupon
+
+
+@dataclass(frozen=True)
+class NotRedeemed:
+    """The code does not count; ``reason`` is one line in Chinese."""
+
+    reason: str
+
+
+def may_redeem(coupon: Coupon | None, now: datetime) -> Redeemed | NotRedeemed:
+    """Whether a shop may take this code; nobody's code and an unknown one get the same answer."""
+    if coupon is None or not coupon.member:
+        return NotRedeemed("没有这张券")
+    if coupon.redeemed is not None:
+        return NotRedeemed("这张券已经用过了")
+    if not coupon.usable(now):
+        return NotRedeemed("这张券已经过期了")
+    return Redeemed(coupon)
