@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -35,7 +36,6 @@ class Coupon:
 
     code: str
     batch: str
-    name: str = ""
     member: str = ""
     claimed: datetime | None = None
     expires: datetime | None = None
@@ -57,9 +57,10 @@ class Coupon:
 
 @dataclass(frozen=True)
 class Allowed:
-    """The rules agree; a free code may be given, this member's ``nth`` of the batch."""
+    """The rules agree: this member's ``nth`` code of the batch may be taken from stock and counts until ``expires``."""
 
     nth: int
+    expires: datetime | None
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,7 @@ class Issued:
     """A code was given now."""
 
     coupon: Coupon
+    batch: Batch
 
 
 @dataclass(frozen=True)
@@ -74,46 +76,46 @@ class Already:
     """The member has all they may have; this is the newest, and the same words are said again."""
 
     coupon: Coupon
+    batch: Batch
 
 
 @dataclass(frozen=True)
 class SoldOut:
-    batch: str
+    batch: Batch
 
 
 @dataclass(frozen=True)
 class NotYet:
-    batch: str
+    batch: Batch
     starts: datetime
 
 
 @dataclass(frozen=True)
 class Ended:
-    batch: str
+    batch: Batch
 
 
 Claim = Issued | Already | SoldOut | NotYet | Ended
 
 
-def may_claim(
-    batch: Batch, held: tuple[Coupon, ...], now: datetime
-) -> Allowed | Already | NotYet | Ended:
+def claim(batch: Batch, held: Sequence[Coupon], now: datetime) -> Allowed | Already | NotYet | Ended:
     """What the rules say of one more code for a member who holds ``held`` of this batch, newest last; stock is not asked.
 
     Who has theirs is answered with it even after the end, so that a lost message can be said again.
     """
-    if len(held) >= batch.per_member and held:
-        return Already(held[-1])
+    if held and len(held) >= batch.per_member:
+        return Already(held[-1], batch)
     if batch.starts is not None and now < batch.starts:
-        return NotYet(batch.id, batch.starts)
+        return NotYet(batch, batch.starts)
     if batch.ends is not None and now >= batch.ends:
-        return Ended(batch.id)
-    return Allowed(len(held) + 1)
+        return Ended(batch)
+    return Allowed(len(held) + 1, batch.expiry(now))
 
 
-def claim_text(claim: Claim, name: str, now: datetime, zone: str) -> str:
+def claim_text(answer: Claim, now: datetime, zone: str) -> str:
     """What a member reads after asking for a coupon."""
-    match claim:
+    name = answer.batch.name
+    match answer:
         case Issued(coupon):
             return f"「{name}」到手啦！券码：{coupon.code}{_until(coupon, zone)}"
         case Already(coupon) if coupon.redeemed is not None:
@@ -139,7 +141,7 @@ def _until(coupon: Coupon, zone: str) -> str:
 
 @dataclass(frozen=True)
 class Redeemed:
-    """The code was used now."""
+    """The code is used, by this order."""
 
     coupon: Coupon
 
@@ -151,12 +153,16 @@ class NotRedeemed:
     reason: str
 
 
-def may_redeem(coupon: Coupon | None, now: datetime) -> Redeemed | NotRedeemed:
-    """Whether a shop may take this code; nobody's code and an unknown one get the same answer."""
+Redemption = Redeemed | NotRedeemed
+
+
+def redeem(coupon: Coupon | None, order: str, now: datetime) -> Redemption:
+    """Whether a shop may take this code for ``order``; the same order asking again hears the same answer.
+
+    A code nobody holds and one that does not exist are answered alike.
+    """
     if coupon is None or not coupon.member:
         return NotRedeemed("没有这张券")
     if coupon.redeemed is not None:
-        return NotRedeemed("这张券已经用过了")
-    if not coupon.usable(now):
-        return NotRedeemed("这张券已经过期了")
-    return Redeemed(coupon)
+        return Redeemed(coupon) if order and coupon.order == order else NotRedeemed("这张券已经用过了")
+    return Redeemed(coupon) if coupon.usable(now) else NotRedeemed("这张券已经过期了")

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, case, func, select, update
 
-from sop.coupon import Batch, Claim, Coupon, Issued, Redeemed, Redemption, SoldOut, claim, redeem
+from sop.coupon import Allowed, Batch, Claim, Coupon, Issued, Redeemed, Redemption, SoldOut, claim, redeem
 from sop.errors import NotFound
 from storage.engine import insert_into, skip_locked
 from storage.instant import maybe_from_ms, maybe_ms, to_ms
@@ -95,10 +95,10 @@ class CouponStore:
             raise NotFound("coupon batch", batch_id)
         held = self._held(batch_id, to)
         verdict = claim(batch, held, self._now)
-        if not isinstance(verdict, Issued):
+        if not isinstance(verdict, Allowed):
             return verdict
-        given = self._take(batch_id, to, len(held) + 1, verdict.expires)
-        return SoldOut(batch) if given is None else Issued(given, verdict.expires)
+        given = self._take(batch_id, to, verdict.nth, verdict.expires)
+        return SoldOut(batch) if given is None else Issued(given, batch)
 
     def _take(self, batch_id: str, member: str, nth: int, expires: datetime | None) -> Coupon | None:
         free = (
