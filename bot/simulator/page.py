@@ -217,8 +217,7 @@ def _tick(entry: dict[str, Any]) -> dict[str, Any]:
     """One line of the ticker: what happened, and whether it went well."""
     match entry["what"]:
         case "callback":
-            kind = re.search(X\[(.*?)\]\]>", entry.get("plain", ""))
-            text = f"{entry['door']} · {kind[1] if kind else 'text'} → {entry['outcome']}"
+            text = f"{entry['door']} · {_event(entry.get('plain', ''))} → {entry['outcome']}"
             good = entry["outcome"] == "acked"
         case "call":
             code = entry["answer"].get("errcode", entry.get("fault"))
@@ -232,6 +231,15 @@ def _tick(entry: dict[str, Any]) -> dict[str, Any]:
         case _:
             text, good = str(entry.get("act", "")), True
     return {"n": entry["n"], "at": entry["at"], "what": entry["what"], "text": text, "good": good}
+
+
+def _event(plain: str) -> str:
+    """The event's own name for what changed."""
+    for element in ("ChangeType", "Event"):
+        found = re.search(rf"<{element}><!\[CDATA\[(.*?)\]\]>", plain)
+        if found:
+            return found[1]
+    return "text"
 
 
 async def _wanted(request: web.Request) -> Wanted:
