@@ -1,0 +1,331 @@
+"""Journeys 旅程: one member or one group walking one template, step by step.
+
+States and what moves them; everything else is refused::
+
+    (none) ── enrol ──► active ── a step is said or missed ──► active ── after the last step ──► done
+      │                   └── promoted, left, tagged, paid … ──► exited
+      └── enrol by lot ──► held_out   (walks nothing, is compared; ends like the others)
+
+A journey keeps the version of the template it began with. Days count from the local day it began: day 0 is that very
+day, day 1 the next, so a plan's day 1 always comes after the welcome.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from sop.group import GroupKind
+from sop.member import is_promotion
+from sop.message import Channel
+from sop.tag import Facts, matches
+from sop.template import (
+    CLOCKED,
+    After,
+    On,
+    OnDay,
+    OnMiss,
+    OnWeekday,
+    Signal,
+    Step,
+    Subject,
+    Template,
+    Trigger,
+)
+from sop.timing import at_local, local_day, next_monthday, next_weekday, spoken
+from sop.update import (
+    AnswerGiven,
+    CheckedIn,
+    CouponRedeemed,
+    CouponWanted,
+    FriendAdded,
+    LinkVisited,
+    MembersJoined,
+    MessageHeard,
+    OrderPaid,
+    TagChanged,
+    TierChanged,
+    Update,
+)
+
+GRACE = timedelta(minutes=10)  # a step this little late counts as on time
+
+
+class JourneyState(StrEnum):
+    """Where a journey stands."""
+
+    ACTIVE = "active"
+    DONE = "done"
+    EXITED = "exited"
+    HELD_OUT = "held_out"  # 对照组
+
+
+MOVES: dict[JourneyState, frozenset[JourneyState]] = {
+    JourneyState.ACTIVE: frozenset({JourneyState.ACTIVE, JourneyState.DONE, JourneyState.EXITED}),
+    JourneyState.HELD_OUT: frozenset({JourneyState.DONE, JourneyState.EXITED}),
+    JourneyState.DONE: frozenset(),
+    JourneyState.EXITED: frozenset(),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Journey:
+    """One run of one template by one member or group; ``step`` is the index of the next step."""
+
+    template: str
+    version: int
+    subject: Subject
+    whom: str
+    run: int
+    anchor: datetime
+    id: int = 0
+    state: JourneyState = JourneyState.ACTIVE
+    step: int = 0
+    reason: str = ""
+    changed: datetime | None = None
+
+    @property
+    def over(self) -> bool:
+        return not MOVES[self.state]
+
+    def advanced(self, template: Template, now: datetime) -> Journey:
+        """The journey after its step was said, skipped or missed; one that is not active stays as it is."""
+        if self.state is not JourneyState.ACTIVE:
+            return self
+        if self.step + 1 < len(template.steps):
+            return replace(self, step=self.step + 1, changed=now)
+        return replace(
+            self, step=len(template.steps), state=JourneyState.DONE, reason="走完了全部步骤", changed=now
+        )
+
+    def exited(self, reason: str, now: datetime) -> Journey:
+        """The journey ended early; one that is over stays as it ended."""
+        if self.over:
+            return self
+        return replace(self, state=JourneyState.EXITED, reason=reason, changed=now)
+
+
+# ---------------------------------------------------------------- beginning
+
+
+@dataclass(frozen=True)
+class Enrol:
+    """A journey begins; held out, it only counts for comparison."""
+
+    run: int
+    state: JourneyState
+    reason: str
+
+
+@dataclass(frozen=True)
+class Stay:
+    """No journey begins; ``reason`` is one line in Chinese."""
+
+    reason: str
+
+
+def starts(trigger: Trigger, update: Update, *, group: str = "", first: bool = False, template: str = "") -> bool:
+    """Whether this update starts a journey by this trigger.
+
+    ``group`` is the name of the group of a join, ``first`` whether the member was unknown to the community before,
+    ``template`` the template whose link was visited. What the clock starts is asked of :func:`next_slot`.
+    """
+    match trigger.on, update:
+        case On.FRIEND_ADDED, FriendAdded():
+            return not update.half
+        case On.MEMBER_JOINED, FriendAdded() | MembersJoined():
+            return first
+        case On.GROUP_JOINED, MembersJoined():
+            return trigger.group in ("", group)
+        case On.TAG_ADDED, TagChanged():
+            return update.added and update.tag == trigger.tag
+        case On.TIER_CHANGED, TierChanged():
+            return trigger.tier in ("", update.after)
+        case On.LINK_VISITED, LinkVisited():
+            return bool(update.member) and trigger.template in ("", template)
+        case On.ORDER_PAID, OrderPaid():
+            return True
+    return False
+
+
+def enrol(
+    template: Template, facts: Facts, last: Journey | None, now: datetime, *, fraction: float = 1.0
+) -> Enrol | Stay:
+    """Whether somebody begins; ``last`` is their latest journey through this template, ``fraction`` their lot (0 ≤ f < 1).
+
+    What the clock starts begins at every slot, even beside an unfinished run.
+    """
+    if not template.audience.has(facts):
+        return Stay("不在适用人群里")
+    if last is not None and template.trigger.on not in CLOCKED - {On.SILENCE}:
+        objection = _again(template, last, now)
+        if objection:
+            return Stay(objection)
+    run = 1 if last is None else last.run + 1
+    if fraction < template.hold_out:
+        return Enrol(run, JourneyState.HELD_OUT, f"抽入对照组（{template.hold_out:.0%}），只观察不发送")
+    return Enrol(run, JourneyState.ACTIVE, f"进入「{template.name}」第 {template.version} 版")
+
+
+def _again(template: Template, last: Journey, now: datetime) -> str:
+    if not last.over:
+        return "已经在这个旅程里"
+    if not template.reentry.again:
+        return "走过一次，模板不允许重复进入"
+    free = (last.changed or last.anchor) + timedelta(days=template.reentry.days)
+    return f"上次结束后 {template.reentry.days} 天内不重复进入" if now < free else ""
+
+
+def next_slot(trigger: Trigger, after: datetime, zone: str) -> datetime | None:
+    """When the clock next starts journeys by this trigger, later than ``after``; None when it never does."""
+    match trigger:
+        case Trigger(on=On.WEEKLY, time=moment) if moment is not None:
+            return next_weekday(after, trigger.weekday, moment, zone, after=True)
+        case Trigger(on=On.MONTHLY, time=moment) if moment is not None:
+            return next_monthday(after, trigger.day, moment, zone, after=True)
+        case Trigger(on=On.DATE, time=moment, date=day) if moment is not None and day is not None:
+            slot = at_local(day, moment, zone)
+            return slot if slot > after else None
+    return None
+
+
+# ---------------------------------------------------------------- going on
+
+
+@dataclass(frozen=True, kw_only=True)
+class DueStep:
+    """A step with the instant at which it is due, and the last at which it is still worth saying."""
+
+    index: int
+    step: Step
+    at: datetime
+    deadline: datetime
+
+
+class Fate(StrEnum):
+    """What becomes of a step when its turn comes."""
+
+    ON_TIME = "on_time"
+    LATE = "late"
+    SKIPPED = "skipped"
+    ASKED = "asked"
+
+
+def next_due(template: Template, journey: Journey, zone: str) -> DueStep | None:
+    """The next step and its moment; None when the journey walks no further."""
+    if journey.state is not JourneyState.ACTIVE or journey.step >= len(template.steps):
+        return None
+    return due(template, journey.step, journey.anchor, zone)
+
+
+def due(template: Template, index: int, anchor: datetime, zone: str) -> DueStep:
+    """When a step of a journey that began at ``anchor`` is due.
+
+    A moment of day 0 that had passed when the journey began is due at once while its window is open;
+    when the window had closed too, its deadline lies in the past and the step is missed.
+    """
+    step = template.steps[index]
+    slot, deadline = _slot(step, anchor, zone)
+    return DueStep(index=index, step=step, at=max(slot, anchor), deadline=deadline)
+
+
+def _slot(step: Step, anchor: datetime, zone: str) -> tuple[datetime, datetime]:
+    match step.when:
+        case After(delay=delay, window=window):
+            slot = anchor + delay
+        case OnDay(day=day, time=moment, window=window):
+            slot = at_local(local_day(anchor, zone) + timedelta(days=day), moment, zone)
+        case OnWeekday(weekday=weekday, time=moment, week=week, window=window):
+            first = next_weekday(anchor, weekday, moment, zone)
+            slot = at_local(local_day(first, zone) + timedelta(weeks=week - 1), moment, zone)
+    return slot, slot + window
+
+
+def fate(wait: DueStep, now: datetime) -> Fate:
+    """What to do with a step whose turn comes at ``now``: the step's own rule decides when it is late."""
+    if now <= min(wait.at + GRACE, wait.deadline):
+        return Fate.ON_TIME
+    if wait.step.on_miss is OnMiss.ASK:
+        return Fate.ASKED
+    if wait.step.on_miss is OnMiss.LATE and now <= wait.deadline:
+        return Fate.LATE
+    return Fate.SKIPPED
+
+
+def fate_reason(wait: DueStep, decided: Fate, zone: str) -> str:
+    """One line for operators about a step that was not on time."""
+    moment = spoken(wait.at, zone)
+    return {
+        Fate.ON_TIME: "",
+        Fate.LATE: f"原定 {moment}，错过后在窗口内补发",
+        Fate.SKIPPED: f"原定 {moment}，错过了发送窗口，跳过",
+        Fate.ASKED: f"原定 {moment}，错过了，等运营决定是否补发",
+    }[decided]
+
+
+def channel_for(step: Step, *, subject: Subject, group_kind: str = "", kf_open: bool = False) -> Channel | None:
+    """The channel a step leaves by; None when nothing reaches this group.
+
+    A step that names a channel gets it. Otherwise a member who wrote to 微信客服 lately is answered there, other members
+    and customer groups are reached by group-send, internal groups by their webhook.
+    """
+    if step.channel is not None:
+        return step.channel
+    if subject is Subject.MEMBER:
+        return Channel.KF if kf_open else Channel.GROUP_SEND
+    return {GroupKind.CUSTOMER: Channel.GROUP_SEND, GroupKind.INTERNAL: Channel.WEBHOOK}.get(GroupKind(group_kind))
+
+
+# ---------------------------------------------------------------- ending early
+
+
+def signal_of(update: Update) -> Signal | None:
+    """What an update shows about the member it is about, in the words of templates."""
+    match update:
+        case LinkVisited():
+            return Signal.LINK_VISITED
+        case AnswerGiven():
+            return Signal.ANSWERED
+        case CheckedIn():
+            return Signal.CHECKED_IN
+        case CouponWanted():
+            return Signal.COUPON_CLAIMED
+        case CouponRedeemed():
+            return Signal.COUPON_REDEEMED
+        case OrderPaid():
+            return Signal.ORDER_PAID
+        case MessageHeard():
+            return Signal.REPLIED
+        case TierChanged() if is_promotion(update.before, update.after):
+            return Signal.PROMOTED
+    return None
+
+
+EXIT_WORDS: dict[Signal, str] = {
+    Signal.LINK_VISITED: "打开了链接",
+    Signal.ANSWERED: "已经作答",
+    Signal.CHECKED_IN: "已经打卡",
+    Signal.COUPON_CLAIMED: "已经领券",
+    Signal.COUPON_REDEEMED: "已经用券",
+    Signal.ORDER_PAID: "已经下单",
+    Signal.REPLIED: "已经回复",
+    Signal.PROMOTED: "已经升级",
+}
+
+
+def exits(template: Template, facts: Facts, *, signal: Signal | None = None, left: bool = False) -> str:
+    """Why a journey ends now, in one line; empty when it goes on.
+
+    ``signal`` is what just happened, ``left`` whether the member lost the last way to reach them, or the group is gone.
+    """
+    rule = template.exit
+    if left and rule.left:
+        return "已退群或不再是好友" if template.subject is Subject.MEMBER else "群已解散"
+    if rule.promoted and signal is Signal.PROMOTED:
+        return EXIT_WORDS[Signal.PROMOTED]
+    if signal is not None and signal in rule.on:
+        return EXIT_WORDS[signal]
+    if rule.tags is not None and matches(rule.tags, facts):
+        return "符合模板的退出条件"
+    return ""
