@@ -48,6 +48,8 @@ class Kind(StrEnum):
     TAG_CHANGED = "tag_changed"
     TIER_CHANGED = "tier_changed"
     MESSAGE_SENT = "message_sent"
+    TAG_REQUESTED = "tag_requested"
+    MESSAGE_REVIEWED = "message_reviewed"
     UNKNOWN = "unknown"
 
 
@@ -417,6 +419,27 @@ class MessageSent(Update):
     message: int
     member: str = ""
     group: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TagRequested(Update):
+    """An operator (``by``) wants a member to gain or lose a tag."""
+
+    kind = Kind.TAG_REQUESTED
+    member: str
+    tag: str
+    added: bool
+    by: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class MessageReviewed(Update):
+    """An operator (``by``) says of a message whose fate was unknown: it arrived, or let it be sent again."""
+
+    kind = Kind.MESSAGE_REVIEWED
+    message: int
+    delivered: bool
+    by: str
 
 
 @dataclass(frozen=True, kw_only=True)
