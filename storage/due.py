@@ -67,8 +67,8 @@ class DueStore:
         )
         return [_due(row) for row in rows]
 
-    def miss(self, wait: Due, now: datetime, fate: str) -> None:
-        """List a wait that came too late, with what became of it: late, skipped or asked."""
+    def miss(self, wait: Due, now: datetime, fate: str, reason: str) -> None:
+        """List a wait that did not end as planned, with what became of it (late, skipped, asked, unsaid) and why."""
         insertion = insert_into(self._connection, missed).on_conflict_do_nothing(
             index_elements=["what", "whom", "occurrence"]
         )
@@ -76,7 +76,7 @@ class DueStore:
         self._connection.execute(
             insertion,
             {key: row[key] for key in ("what", "whom", "occurrence", "due_at")}
-            | {"noticed_at": to_ms(now), "fate": fate},
+            | {"noticed_at": to_ms(now), "fate": fate, "reason": reason},
         )
 
     def missed(self, limit: int = 100) -> Sequence[Any]:

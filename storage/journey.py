@@ -20,48 +20,22 @@ class JourneyStore:
         self._connection = connection
         self._now = now
 
-    def enrol(
-        self, template: str, version: int, subject: Subject, whom: Collection[str], *, run: int | None = None
-    ) -> list[Journey]:
-        """Start journeys from now; whoever already has this run of this template is left alone.
-
-        Without ``run`` each gets the number after their last one.
-        """
-        if not whom:
+    def enrol(self, begun: Sequence[Journey]) -> list[Journey]:
+        """Keep journeys that begin; a run that exists already is left alone. Returns the new ones with their ids."""
+        if not begun:
             return []
-        last = self.last_runs(template, whom) if run is None else {}
-        rows = [
-            {
-                "template": template,
-                "version": version,
-                "subject": str(subject),
-                "whom": one,
-                "run": last.get(one, 0) + 1 if run is None else run,
-                "state": str(JourneyState.ACTIVE),
-                "step": 0,
-                "reason": "",
-                "anchor_at": to_ms(self._now),
-                "changed_at": to_ms(self._now),
-            }
-            for one in whom
-        ]
         newest = self._connection.scalar(select(func.max(journey.c.id))) or 0
         self._connection.execute(
             insert_into(self._connection, journey).on_conflict_do_nothing(index_elements=["template", "whom", "run"]),
-            rows,
+            [_row(one, self._now) for one in begun],
         )
+        templates, whom = {one.template for one in begun}, {one.whom for one in begun}
         found = self._connection.execute(
-            select(journey).where(journey.c.id > newest, journey.c.template == template, journey.c.whom.in_(whom))
+            select(journey)
+            .where(journey.c.id > newest, journey.c.template.in_(templates), journey.c.whom.in_(whom))
+            .order_by(journey.c.id)
         )
         return [_journey(row) for row in found]
-
-    def last_runs(self, template: str, whom: Collection[str]) -> dict[str, int]:
-        rows = self._connection.execute(
-            select(journey.c.whom, func.max(journey.c.run))
-            .where(journey.c.template == template, journey.c.whom.in_(whom))
-            .group_by(journey.c.whom)
-        )
-        return {who: run for who, run in rows}
 
     def latest(self, template: str, whom: Collection[str]) -> dict[str, Journey]:
         """The last journey of each through one template, for the re-entry rule."""
@@ -83,7 +57,7 @@ class JourneyStore:
         """Journeys somebody is on now."""
         rows = self._connection.execute(
             select(journey)
-            .where(journey.c.whom == whom, journey.c.state == JourneyState.ACTIVE)
+            .where(journey.c.whom == whom, journey.c.state.in_((JourneyState.ACTIVE, JourneyState.HELD_OUT)))
             .order_by(journey.c.id)
         )
         return [_journey(row) for row in rows]
@@ -108,7 +82,9 @@ class JourneyStore:
             return 0
         result = self._connection.execute(
             update(journey)
-            .where(journey.c.id.in_(ids), journey.c.state == JourneyState.ACTIVE)
+            .where(
+                journey.c.id.in_(ids), journey.c.state.in_((JourneyState.ACTIVE, JourneyState.HELD_OUT))
+            )
             .values(state=str(state), reason=reason, changed_at=to_ms(self._now))
         )
         return result.rowcount
@@ -129,6 +105,21 @@ class JourneyStore:
         if state:
             query = query.where(journey.c.state == state)
         return [_journey(row) for row in self._connection.execute(query)]
+
+
+def _row(begun: Journey, now: datetime) -> dict[str, Any]:
+    return {
+        "template": begun.template,
+        "version": begun.version,
+        "subject": str(begun.subject),
+        "whom": begun.whom,
+        "run": begun.run,
+        "state": str(begun.state),
+        "step": begun.step,
+        "reason": begun.reason,
+        "anchor_at": to_ms(begun.anchor),
+        "changed_at": to_ms(now),
+    }
 
 
 def _journey(row: Any) -> Journey:

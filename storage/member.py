@@ -80,6 +80,25 @@ class MemberStore:
         by_id = {found.id: found for found in self.several(ids)}
         return [by_id[member_id] for member_id in ids]
 
+    def page(self, *, after: str = "", limit: int = 500) -> list[Member]:
+        """Members (not staff, not bots) in the order of their ids, for walking through all of them."""
+        ids = self._connection.scalars(
+            select(member.c.id)
+            .where(member.c.staff.is_(False), member.c.bot.is_(False), member.c.id > after)
+            .order_by(member.c.id)
+            .limit(limit)
+        )
+        return self.several(list(ids))
+
+    def senders(self, ids: Collection[str]) -> dict[str, str]:
+        """For each member the staff member in whose name we write: the newest friendship."""
+        rows = self._connection.execute(
+            select(friend.c.member, friend.c.staff)
+            .where(friend.c.member.in_(ids), friend.c.lost_at.is_(None), friend.c.half.is_(False))
+            .order_by(friend.c.since_at, friend.c.staff.desc())
+        )
+        return {row.member: row.staff for row in rows}
+
     def meet(
         self, member_id: str, *, name: str = "", source: str = "", staff: bool = False, seen_at: datetime | None = None
     ) -> bool:
@@ -152,11 +171,6 @@ class MemberStore:
             .order_by(friend.c.since_at.desc(), friend.c.staff)
         )
         return [_friend(row) for row in rows]
-
-    def sender_for(self, member_id: str) -> str:
-        """The staff member in whose name we write to this member, empty when there is none."""
-        friends = self.friends(member_id)
-        return friends[0].staff if friends else ""
 
     # ------------------------------------------------------------ tiers
 

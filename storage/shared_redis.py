@@ -110,8 +110,8 @@ class RedisShared:
         if not demands:
             return 0.0
         keys = [self._key(kind, demand.key) for demand in demands for kind in ("bucket", "block")]
-        numbers = [n for d in demands for n in (d.limit.burst, d.limit.rate, d.cost)]
-        args: list[str | float] = [_seconds(now), *numbers, ROUNDING]
+        numbers: list[float] = [n for d in demands for n in (d.limit.burst, d.limit.rate, d.cost)]
+        args: Sequence[str | float] = [_seconds(now), *numbers, ROUNDING]
         return float(
             await self._shared(now, lambda: self._take(keys, args), lambda: self._own.take(demands, now))
         )
@@ -127,7 +127,7 @@ class RedisShared:
     # ------------------------------------------------------------ locks and values
 
     async def lock(self, name: str, owner: str, until: datetime, now: datetime) -> bool:
-        args = [owner, _seconds(until), _seconds(now), _life(until, now)]
+        args: Sequence[str | float] = [owner, _seconds(until), _seconds(now), _life(until, now)]
         return bool(
             await self._shared(
                 now,

@@ -160,7 +160,8 @@ missed = Table(
     Column("occurrence", String(64), nullable=False),
     Column("due_at", Instant, nullable=False),
     Column("noticed_at", Instant, nullable=False),
-    Column("fate", String(16), nullable=False),  # late | skipped | asked
+    Column("fate", String(16), nullable=False),  # late | skipped | asked | unsaid
+    Column("reason", Text, nullable=False, server_default=""),
     UniqueConstraint("what", "whom", "occurrence"),
 )
 

@@ -11,11 +11,14 @@ from sqlalchemy import Connection, func, insert, select, update
 
 from sop.errors import Conflict, NotFound
 from sop.file import read
+from sop.journey import next_slot
 from sop.template import Template
+from storage.due import Due, DueStore
 from storage.instant import from_ms, to_ms
 from storage.tables import template
 
 DRAFT, PUBLISHED, RETIRED = "draft", "published", "retired"
+SLOT = "slot"  # the wait for the instant at which the clock starts a template
 
 
 @dataclass(frozen=True)
@@ -50,8 +53,8 @@ class TemplateStore:
         )
         return saved
 
-    def publish(self, template_id: str, version: int) -> Saved:
-        """Make one version the published one; journeys under way keep theirs."""
+    def publish(self, template_id: str, version: int, *, zone: str) -> Saved:
+        """Make one version the published one and put its next slot on the due table; journeys under way keep theirs."""
         if self.get(template_id, version) is None:
             raise NotFound("template", f"{template_id} v{version}")
         mine = template.c.id == template_id
@@ -61,15 +64,26 @@ class TemplateStore:
         self._connection.execute(
             update(template).where(mine, template.c.version == version).values(state=PUBLISHED)
         )
+        DueStore(self._connection).drop(SLOT, [template_id])
         published = self.get(template_id, version)
         assert published is not None
+        self.schedule(compiled(published.text, version), zone, after=self._now)
         return published
+
+    def schedule(self, planned: Template, zone: str, *, after: datetime) -> None:
+        """Wait for the next instant at which the clock starts this template, when it does."""
+        slot = next_slot(planned.trigger, after, zone)
+        if slot is not None:
+            DueStore(self._connection).add(
+                Due(what=SLOT, whom=planned.id, occurrence=slot.isoformat(), at=slot, version=planned.version)
+            )
 
     def retire(self, template_id: str) -> None:
         """No new journeys; those under way go on."""
         self._connection.execute(
             update(template).where(template.c.id == template_id, template.c.state == PUBLISHED).values(state=RETIRED)
         )
+        DueStore(self._connection).drop(SLOT, [template_id])
 
     def get(self, template_id: str, version: int) -> Saved | None:
         row = self._connection.execute(
@@ -81,6 +95,10 @@ class TemplateStore:
         """One version as the rules see it; None when there is none."""
         saved = self.get(template_id, version)
         return None if saved is None else compiled(saved.text, version)
+
+    def running(self) -> list[Template]:
+        """Every published template as the rules see it."""
+        return [compiled(saved.text, saved.version) for saved in self.published()]
 
     def published(self) -> list[Saved]:
         rows = self._connection.execute(

@@ -1,0 +1,248 @@
+"""How a due step becomes a message: channel, sender, wording, link and task, for one member or one group.
+
+Everything here is read before and written after in sets; a chunk of steps costs a handful of statements.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cached_property
+
+from handlers.context import Context
+from sop.coupon import Batch
+from sop.group import Group, GroupKind
+from sop.interaction import menu, pick
+from sop.journey import Journey
+from sop.link import absolute, short
+from sop.member import Member
+from sop.message import CAPABILITIES, Channel, Content, Link, Message
+from sop.render import compose, words
+from sop.tag import Facts
+from sop.template import Ask, AskKind, CheckIn, GiveCoupon, Step, Template
+from storage.interaction import Run
+
+GATHER = timedelta(minutes=1)  # equal texts of one sender wait this long for each other, to share one task
+
+
+@dataclass(frozen=True)
+class Unsaid:
+    """Why a step says nothing to somebody, in one line."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Recipient:
+    """Whom a step speaks to, and in whose name."""
+
+    journey: Journey
+    member: Member | None = None
+    group: Group | None = None
+    friend: str = ""  # the staff member whose friend the member is
+
+    @property
+    def called(self) -> str:
+        return self.member.called if self.member else self.group.called if self.group else self.journey.whom
+
+    @property
+    def facts(self) -> Facts:
+        return self.member.facts() if self.member else self.group.facts() if self.group else Facts()
+
+
+@dataclass
+class Scribe:
+    """Writes the messages of one chunk; what many share (a link, a run) is made once."""
+
+    ctx: Context
+    _links: dict[tuple[str, str], str] = field(default_factory=dict)
+    _runs: dict[str, Run | None] = field(default_factory=dict)
+
+    def write(
+        self, template: Template, step: Step, to: Recipient, due: datetime, welcome_code: str = ""
+    ) -> Message | Unsaid:
+        """The message ``step`` says to one recipient, or why it says nothing."""
+        channel = self._channel(step, to, welcome_code)
+        if isinstance(channel, Unsaid):
+            return channel
+        sender = self._sender(channel, to)
+        if not sender:
+            return Unsaid(f"{to.called} 没有可以代发的员工")
+        said = self._words(template, step, to, sender, channel)
+        if isinstance(said, Unsaid):
+            return said
+        rendered = compose(
+            step,
+            to.facts,
+            said,
+            personal=to.member is not None,
+            longest=CAPABILITIES[channel].max_bytes,
+        )
+        if not rendered.text:
+            return Unsaid(f"文案无法生成：{rendered.problem}")
+        return self._message(template, step, to, due, channel, sender, rendered.text, said, welcome_code)
+
+    # ------------------------------------------------------------ channel and sender
+
+    def _channel(self, step: Step, to: Recipient, welcome_code: str) -> Channel | Unsaid:
+        if step.channel is Channel.WELCOME and not welcome_code:
+            return Unsaid("没有欢迎码：客户端已设置欢迎语，或已经聊过")
+        if step.channel is not None:
+            return step.channel
+        if to.group is not None:
+            if to.group.kind == GroupKind.IMPORTED:
+                return Unsaid("导入的群不能发送")
+            return Channel.WEBHOOK if to.group.kind == GroupKind.INTERNAL else Channel.GROUP_SEND
+        return Channel.APP if to.member is not None and to.member.staff else Channel.GROUP_SEND
+
+    def _sender(self, channel: Channel, to: Recipient) -> str:
+        match channel:
+            case Channel.APP:
+                return self.ctx.settings.main_app
+            case Channel.KF:
+                return self.ctx.settings.kf_account
+            case Channel.WEBHOOK:
+                return self.ctx.settings.webhook
+            case _:
+                return to.group.owner if to.group else to.friend
+
+    # ------------------------------------------------------------ words
+
+    def _words(
+        self, template: Template, step: Step, to: Recipient, sender: str, channel: Channel
+    ) -> dict[str, object] | Unsaid:
+        shared = not CAPABILITIES[channel].individual_text
+        task = self._task(template, step, to)
+        if isinstance(task, Unsaid):
+            return task
+        link = ""
+        if step.link is not None:
+            owner = f"{template.id}.v{template.version}.{step.id}.{sender if shared else to.journey.whom}"
+            link = self._tracked(step.link.url, owner, step.link.title, template, step)
+        return words(
+            member=None if shared else to.member,
+            group=to.group,
+            day=(self.ctx.now - to.journey.anchor).days,
+            link=link,
+            **task,
+        )
+
+    def _tracked(self, url: str, owner: str, title: str, template: Template, step: Step) -> str:
+        public = self.ctx.settings.public_url
+        if (owner, url) not in self._links:
+            made = self.ctx.tx.links.make(
+                absolute(url, public), self.ctx.token, owner=owner, title=title, template=template.id, step=step.id
+            )
+            self._links[owner, url] = short(made.token, public)
+        return self._links[owner, url]
+
+    def _task(self, template: Template, step: Step, to: Recipient) -> dict[str, object] | Unsaid:
+        """The words a step's task brings along; its page is reached through a tracked link too."""
+        whom = to.journey.whom if to.group else "members"
+        owner = f"{template.id}.v{template.version}.{step.id}.task.{whom}"
+        match step.task:
+            case CheckIn():
+                return {"task": self._tracked("/m/checkin", owner, "打卡", template, step)}
+            case GiveCoupon(batch):
+                return self._coupon(batch, owner, template, step)
+            case Ask() as ask:
+                run = self._run(template, step, ask, to)
+                if run is None:
+                    return Unsaid("题库里没有这个群近期没做过的题目")
+                page = self._tracked(f"/m/poll/{run.id}", f"{owner}.{run.id}", "作答", template, step)
+                return {
+                    "task": page,
+                    "joke": run.joke,
+                    "question": run.question,
+                    "options": [option.text for option in run.options],
+                    "menu": menu(run.options),
+                }
+            case _:
+                return {}
+
+    def _coupon(self, batch_id: str, owner: str, template: Template, step: Step) -> dict[str, object] | Unsaid:
+        batch = self._batches.get(batch_id)
+        if batch is None:
+            return Unsaid(f"没有券批次 {batch_id}，先用 qunxing coupon import 导入")
+        page = self._tracked(f"/m/coupon/{batch_id}", owner, batch.name, template, step)
+        return {"task": page, "coupon": {"name": batch.name}}
+
+    @cached_property
+    def _batches(self) -> Mapping[str, Batch]:
+        return {batch.id: batch for batch in self.ctx.tx.coupons.batches()}
+
+    def _run(self, template: Template, step: Step, ask: Ask, to: Recipient) -> Run | None:
+        """The posting of this step's question: one for a group and occasion, one for all members of a step and day."""
+        group = to.journey.whom if to.group else ""
+        day = self.ctx.now.date().isoformat()
+        run_id = ".".join(part for part in (template.id, step.id, group or "all", day) if part)
+        if run_id not in self._runs:
+            self._runs[run_id] = self.ctx.tx.interactions.get(run_id) or self._open(run_id, template, step, ask, group)
+        return self._runs[run_id]
+
+    def _open(self, run_id: str, template: Template, step: Step, ask: Ask, group: str) -> Run | None:
+        item_id, joke, question, options = step.id, "", ask.question, ask.options
+        if ask.kind is AskKind.LIGHT:
+            history = self.ctx.tx.interactions.history(group)
+            item = pick(
+                template.items, history, self.ctx.now, weeks=ask.weeks_apart, fraction=self.ctx.fraction()
+            )
+            if item is None:
+                return None
+            item_id, joke, question, options = item.id, item.joke, item.question, item.options
+        run = Run(
+            id=run_id, item=item_id, kind=str(ask.kind), group=group, joke=joke, question=question,
+            options=tuple(options), template=template.id, step=step.id, opened=self.ctx.now,
+            closes=self.ctx.now + ask.closes, post_result=ask.post_result or ask.kind is AskKind.LIGHT,
+        )
+        self.ctx.tx.interactions.open(run)
+        return run
+
+    # ------------------------------------------------------------ the message
+
+    def _message(
+        self,
+        template: Template,
+        step: Step,
+        to: Recipient,
+        due: datetime,
+        channel: Channel,
+        sender: str,
+        text: str,
+        said: Mapping[str, object],
+        welcome_code: str,
+    ) -> Message:
+        journey = to.journey
+        welcome = channel is Channel.WELCOME
+        deadline = due + timedelta(seconds=CAPABILITIES[channel].lifetime_s or 0) if welcome else due + step.when.window
+        card = None
+        if step.link is not None and said.get("link"):
+            card = Link(step.link.title or template.name, str(said["link"]))
+        elif said.get("task"):
+            card = Link(step.name or template.name, str(said["task"]))
+        return Message(
+            key=f"step:{journey.id}:{step.id}",
+            channel=channel,
+            content=Content(text, link=card),
+            to_member=journey.whom if to.member and not to.member.staff else "",
+            to_staff=journey.whom if to.member and to.member.staff else "",
+            to_group=journey.whom if to.group else "",
+            sender=sender,
+            urgent=welcome,
+            marketing=step.marketing and not welcome,
+            not_before=_gathered(self.ctx.now) if channel is Channel.GROUP_SEND else None,
+            deadline=deadline,
+            template=template.id,
+            template_version=template.version,
+            step=step.id,
+            journey=journey.id,
+            welcome_code=welcome_code if welcome else "",
+            why=f"「{template.name}」的「{step.name or step.id}」",
+        )
+
+
+def _gathered(now: datetime) -> datetime:
+    """The next whole minute but one: long enough for a tick's chunks to meet."""
+    return now.replace(second=0, microsecond=0) + 2 * GATHER
+
