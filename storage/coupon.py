@@ -11,7 +11,7 @@ from sqlalchemy import Connection, and_, case, func, select, update
 
 from sop.coupon import Allowed, Batch, Claim, Coupon, Issued, Redeemed, Redemption, SoldOut, claim, redeem
 from sop.errors import NotFound
-from storage.engine import insert_into, skip_locked
+from storage.engine import insert_into, can_skip_locked
 from storage.instant import maybe_from_ms, maybe_ms, to_ms
 from storage.tables import coupon, coupon_batch
 
@@ -106,7 +106,7 @@ class CouponStore:
             .where(coupon.c.batch == batch_id, coupon.c.member.is_(None))
             .order_by(coupon.c.id)
             .limit(1)
-            .with_for_update(**skip_locked(self._connection.dialect.name))
+            .with_for_update(skip_locked=can_skip_locked(self._connection))
             .scalar_subquery()
         )
         row = self._connection.execute(

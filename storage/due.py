@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, func, select
 
-from storage.engine import insert_into, skip_locked
+from storage.engine import insert_into, can_skip_locked
 from storage.instant import from_ms, to_ms
 from storage.tables import due, missed
 
@@ -46,7 +46,7 @@ class DueStore:
             .where(due.c.due_at <= to_ms(now))
             .order_by(due.c.due_at, due.c.id)
             .limit(limit)
-            .with_for_update(**skip_locked(self._connection.dialect.name))
+            .with_for_update(skip_locked=can_skip_locked(self._connection))
         ).all()
         if rows:
             self._connection.execute(delete(due).where(due.c.id.in_([row.id for row in rows])))

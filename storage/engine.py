@@ -301,6 +301,6 @@ def insert_into(connection: Connection, table: Table) -> Any:
     return (postgresql_insert if connection.dialect.name == "postgresql" else sqlite_insert)(table)
 
 
-def skip_locked(dialect: str) -> dict[str, bool]:
-    """Arguments for ``with_for_update`` where several processes claim rows; SQLite has one writer and needs none."""
-    return {"skip_locked": True} if dialect == "postgresql" else {}
+def can_skip_locked(connection: Connection) -> bool:
+    """Whether several processes claim rows at once; SQLite has one writer and nothing to skip."""
+    return bool(connection.dialect.name == "postgresql")

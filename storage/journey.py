@@ -8,11 +8,14 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, select, update
 
-from sop.journey import Journey, JourneyState
-from sop.template import Subject
+from sop.journey import Journey, JourneyState, next_due
+from sop.template import Subject, Template
+from storage.due import Due, DueStore
 from storage.engine import insert_into
 from storage.instant import from_ms, to_ms
 from storage.tables import journey
+
+STEP = "step"  # the wait for a journey's next step
 
 
 class JourneyStore:
@@ -36,6 +39,27 @@ class JourneyStore:
             .order_by(journey.c.id)
         )
         return [_journey(row) for row in found]
+
+    def await_steps(
+        self, template: Template, journeys: Sequence[Journey], zone: str, data: Mapping[str, str] | None = None
+    ) -> None:
+        """Put the next step of each journey on the due table."""
+        self.await_steps_of([(template, one) for one in journeys], zone, data)
+
+    def await_steps_of(
+        self, journeys: Sequence[tuple[Template, Journey]], zone: str, data: Mapping[str, str] | None = None
+    ) -> None:
+        steps = [(journey, next_due(template, journey, zone)) for template, journey in journeys]
+        DueStore(self._connection).add(
+            *(
+                Due(
+                    what=STEP, whom=str(journey.id), occurrence=str(step.index), at=step.at,
+                    version=journey.version, data=dict(data or {}),
+                )
+                for journey, step in steps
+                if step is not None
+            )
+        )
 
     def latest(self, template: str, whom: Collection[str]) -> dict[str, Journey]:
         """The last journey of each through one template, for the re-entry rule."""

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, and_, func, or_, select, update
 
 from sop.message import Channel, Choice, Content, Link, Message, Option
 from sop.receipt import MOVES, State
-from storage.engine import insert_into, skip_locked
+from storage.engine import insert_into, can_skip_locked
 from storage.instant import from_ms, maybe_from_ms, maybe_ms, to_ms
 from storage.tables import outbox, task
 
@@ -98,7 +98,7 @@ class OutboxStore:
             )
             .order_by(outbox.c.urgent.desc(), outbox.c.due_at, outbox.c.id)
             .limit(limit)
-            .with_for_update(**skip_locked(self._connection.dialect.name))
+            .with_for_update(skip_locked=can_skip_locked(self._connection))
         ).all()
         ids = [row.id for row in rows]
         if ids:

@@ -84,8 +84,10 @@ class _Known:
             belongs=self._belongs(entry),
             quota_until=self.quota.get(entry.recipient),
             sent=self.sent.get(entry.recipient, ()),
-            weekly_cap=_first(template and template.weekly_cap, house.weekly_cap) if message.marketing else None,
-            quiet=_first(template and template.quiet, house.quiet),
+            weekly_cap=_first(template.weekly_cap if template else None, house.weekly_cap)
+            if message.marketing
+            else None,
+            quiet=_first(template.quiet if template else None, house.quiet),
             spacing=house.spacing if message.marketing else timedelta(),
             deadline=message.deadline,
         )

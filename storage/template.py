@@ -7,10 +7,10 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
+from sop.file import read
 from sqlalchemy import Connection, func, insert, select, update
 
 from sop.errors import Conflict, NotFound
-from sop.file import read
 from sop.journey import next_slot
 from sop.template import Template
 from storage.due import Due, DueStore

@@ -1,0 +1,67 @@
+"""The schema of a database: made when it is empty, refused when it is older or newer than this program."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, inspect
+
+from sop.errors import Misconfigured
+from storage.engine import Database
+from storage.tables import metadata
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def newest() -> str:
+    """The schema this program works with."""
+    return ScriptDirectory.from_config(_config()).get_current_head() or ""
+
+
+def current(connection: Connection) -> str:
+    """The schema the database has, empty when it has none."""
+    return MigrationContext.configure(connection).get_current_revision() or ""
+
+
+async def ensure(db: Database) -> None:
+    """Make the schema of an empty database; refuse one of another age."""
+    found, empty = await db.read(lambda c: (current(c), not inspect(c).get_table_names()))
+    if empty:
+        await db.write(_create)
+    elif found != newest():
+        raise Misconfigured(
+            f"The database has schema {found or 'unknown'}, this program needs {newest()}.",
+            remedy="Make a copy with qunxing db backup, then run qunxing db upgrade.",
+            field="storage.database",
+        )
+
+
+async def upgrade(db: Database) -> tuple[str, str]:
+    """Bring an older database up to date; returns the schema before and after."""
+    before, empty = await db.read(lambda c: (current(c), not inspect(c).get_table_names()))
+    await db.write(_create if empty else _upgrade)
+    return before, newest()
+
+
+def _create(connection: Connection) -> None:
+    metadata.create_all(connection)
+    MigrationContext.configure(connection)._ensure_version_table()
+    config = _config()
+    config.attributes["connection"] = connection
+    command.stamp(config, "head")
+
+
+def _upgrade(connection: Connection) -> None:
+    config = _config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    return config
