@@ -1,0 +1,129 @@
+"""One call to the platform: our turn at its limits, a token, the answer, and what its number means.
+
+An answer without error comes back as it is; every other ending is one of the four errors of ``sop.errors``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import structlog
+
+from bot.chance import Chance
+from bot.clock import Clock
+from bot.outgoing import Outgoing
+from bot.wecom import limit
+from bot.wecom.credential import Credential, Credentials
+from bot.wecom.errcode import TOKEN_REFUSED, Action, action_of, error_of
+from bot.wecom.settings import WeComSettings
+from bot.wecom.token import Tokens
+from sop.errors import Blocked, Busy
+from storage.shared import Demand, Shared
+
+log = structlog.get_logger()
+
+WINDOW_S, LONG_WINDOW_S = 60.0, 3600.0
+STRIKE_S = 600.0  # a second refusal within this time means the hour's limit, not the minute's
+
+Answer = dict[str, Any]
+
+
+@dataclass(eq=False)
+class WeComClient:
+    """Everything that is asked of WeCom passes here."""
+
+    settings: WeComSettings
+    outgoing: Outgoing
+    clock: Clock
+    chance: Chance
+    shared: Shared
+
+    def __post_init__(self) -> None:
+        self.credentials = Credentials(self.settings)
+        self.tokens = Tokens(self.address("gettoken"), self.outgoing, self.clock, self.chance, self.shared)
+
+    def address(self, path: str) -> str:
+        return f"{self.settings.api_base.rstrip('/')}/cgi-bin/{path}"
+
+    async def get(self, path: str, credential: Credential, **query: str) -> Answer:
+        return await self.call("GET", path, credential, query=query)
+
+    async def post(
+        self,
+        path: str,
+        credential: Credential,
+        body: Mapping[str, Any],
+        *,
+        demands: Sequence[Demand] | None = None,
+    ) -> Answer:
+        return await self.call("POST", path, credential, body=body, demands=demands)
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        credential: Credential,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+        demands: Sequence[Demand] | None = None,
+        address: str = "",
+    ) -> Answer:
+        """Ask with the credential's token. ``demands`` replace the corp's limit where another one counts."""
+        wanted = limit.of_corp(path) if demands is None else demands
+        await self._turn(wanted)
+        token = await self.tokens.get(credential)
+        where = address or self.address(path)
+        for last in (False, True):
+            asked = {**(query or {}), "access_token": token}
+            answer = await self.outgoing.json(method, where, query=asked, body=body)
+            code = _code(answer)
+            if code not in TOKEN_REFUSED:
+                await self.tokens.took(credential, token)
+                return await self._judged(path, answer, code, wanted)
+            log.warning("token not taken", path=path, section=credential.section, code=code)
+            if not last:
+                token = await self.tokens.renew(credential, token)
+        raise error_of(code) or Blocked("企业微信不接受访问凭证", code=code)
+
+    async def post_open(
+        self, path: str, query: Mapping[str, str], body: Mapping[str, Any], demands: Sequence[Demand]
+    ) -> Answer:
+        """A call that needs no token: the webhook, whose key is its secret."""
+        await self._turn(demands)
+        answer = await self.outgoing.json("POST", self.address(path), query=query, body=body)
+        return await self._judged(path, answer, _code(answer), demands)
+
+    async def _turn(self, demands: Sequence[Demand]) -> None:
+        wait = await self.shared.take(demands, self.clock.now())
+        if wait > 0:
+            raise Busy(f"已达到企业微信的频率限制，{wait:.0f} 秒后继续", retry_after=wait)
+
+    async def _judged(self, path: str, answer: Answer, code: int, demands: Sequence[Demand]) -> Answer:
+        if code == 0:
+            return answer
+        log.warning("wecom refused", path=path, code=code, said=str(answer.get("errmsg", ""))[:300])
+        error = error_of(code)
+        if error is None:
+            return answer
+        if action_of(code) is Action.WINDOW:
+            error.retry_after = await self._block(demands)
+        raise error
+
+    async def _block(self, demands: Sequence[Demand]) -> float:
+        """Leave the API alone until its window is over; which window it was, only a second refusal tells."""
+        now, key = self.clock.now(), demands[0].key
+        struck = await self.shared.get(f"strike:{key}", now)
+        window = LONG_WINDOW_S if struck else WINDOW_S
+        until = now + timedelta(seconds=window)
+        await self.shared.block(key, until, now)
+        await self.shared.put(f"strike:{key}", "1", until + timedelta(seconds=STRIKE_S), now)
+        return window
+
+
+def _code(answer: Answer) -> int:
+    code = answer.get("errcode", 0)
+    return code if isinstance(code, int) else int(str(code))

@@ -1,0 +1,113 @@
+"""WeCom as a gateway: everything we ask of a platform, answered by WeCom."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from bot.chance import Chance
+from bot.clock import Clock
+from bot.gateway import ArchivePage, CorpTag, Identity, KfPage, Parcel
+from bot.outgoing import Outgoing
+from bot.wecom.archive import Archive
+from bot.wecom.client import WeComClient
+from bot.wecom.directory import Directory
+from bot.wecom.kf import Kf
+from bot.wecom.person import person
+from bot.wecom.send import Sending
+from bot.wecom.settings import WeComSettings
+from bot.wecom.task import Tasks
+from sop.errors import Blocked
+from sop.message import CAPABILITIES, Capabilities, Channel
+from sop.receipt import Sent
+from sop.update import GroupDescribed, MemberDescribed, TaskReported
+from storage.shared import Shared
+
+
+class WeComGateway:
+    """Implements :class:`bot.gateway.Gateway`; each noun's calls live in a file of their own."""
+
+    def __init__(
+        self, settings: WeComSettings, outgoing: Outgoing, clock: Clock, chance: Chance, shared: Shared
+    ) -> None:
+        self._client = WeComClient(settings, outgoing, clock, chance, shared)
+        self._sending, self._tasks = Sending(self._client), Tasks(self._client)
+        self._directory, self._kf = Directory(self._client), Kf(self._client)
+        self._archive = Archive(self._client)
+
+    def capabilities(self, channel: Channel) -> Capabilities:
+        return CAPABILITIES[channel]
+
+    async def send(self, parcel: Parcel) -> Sent:
+        return await self._sending.send(parcel)
+
+    # ------------------------------------------------------------ group-send tasks
+
+    async def find_task(self, parcel: Parcel, since: datetime) -> str | None:
+        return await self._tasks.find(parcel, since)
+
+    async def task(self, task: str, sender: str, *, to_groups: bool) -> TaskReported:
+        return await self._tasks.report(task, sender)
+
+    async def remind(self, task: str) -> None:
+        await self._tasks.remind(task)
+
+    async def cancel(self, task: str) -> None:
+        await self._tasks.cancel(task)
+
+    # ------------------------------------------------------------ who is who
+
+    async def staff(self) -> tuple[str, ...]:
+        return await self._directory.staff()
+
+    async def members_of(self, staff: str) -> tuple[str, ...]:
+        return await self._directory.members_of(staff)
+
+    async def member(self, member: str) -> MemberDescribed:
+        return await self._directory.member(member)
+
+    async def groups(self) -> tuple[str, ...]:
+        return await self._directory.groups()
+
+    async def group(self, group: str) -> GroupDescribed:
+        return await self._directory.group(group)
+
+    async def tags(self) -> tuple[CorpTag, ...]:
+        return await self._directory.tags()
+
+    async def add_tag(self, name: str, *, group: str) -> CorpTag:
+        return await self._directory.add_tag(name, group=group)
+
+    async def mark(
+        self, member: str, staff: str, *, add: tuple[str, ...] = (), remove: tuple[str, ...] = ()
+    ) -> None:
+        await self._directory.mark(member, staff, add=add, remove=remove)
+
+    # ------------------------------------------------------------ listening
+
+    async def hear_kf(self, account: str, *, cursor: str, token: str) -> KfPage:
+        return await self._kf.hear(account, cursor=cursor, token=token)
+
+    async def hear_archive(self, seq: int) -> ArchivePage:
+        return await self._archive.hear(seq)
+
+    # ------------------------------------------------------------ signing in, and being there
+
+    async def who(self, code: str) -> Identity:
+        credentials = self._client.credentials
+        answer = await self._client.call(
+            "GET", "auth/getuserinfo", credentials.of_app(credentials.app()), query={"code": code}, demands=()
+        )
+        return Identity(
+            staff=person(str(answer.get("userid") or "")),
+            member=str(answer.get("external_userid") or ""),
+            openid=str(answer.get("openid") or ""),
+        )
+
+    async def ping(self) -> None:
+        configured = self._client.credentials.configured()
+        if not configured:
+            raise Blocked(
+                "没有配置任何企业微信密钥，请在 config.toml 填写 [[wecom.app]] 或 wecom.contact.secret"
+            )
+        for credential in configured:
+            await self._client.tokens.get(credential)

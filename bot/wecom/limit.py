@@ -1,0 +1,45 @@
+"""How often the platform lets itself be asked (developer.work.weixin.qq.com path 90454).
+
+The limits of one address are twice as wide as those of one corp and so never the narrower ones. The first demand
+of each list names what an error 45009 blocks. Limits with no published number are left to the platform to tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from storage.shared import Demand, Limit
+
+MINUTE_S, HOUR_S = 60.0, 3600.0
+
+CORP = (Limit(10_000, MINUTE_S), Limit(150_000, HOUR_S))  # of one API by one corp
+RECEIVER = (
+    Limit(30, MINUTE_S),
+    Limit(1000, HOUR_S),
+)  # app messages to one member of staff; excess is dropped
+WEBHOOK = (Limit(20, MINUTE_S),)
+REMINDERS = (Limit(3, 24 * HOUR_S),)  # of one group-send task
+UNTOKENED = (
+    Limit(2, MINUTE_S),
+)  # kf/sync_msg without the doorbell's token: "heavily limited", no number given
+
+
+def of_corp(path: str) -> list[Demand]:
+    return [Demand(f"api:{path}:{limit.seconds:.0f}", limit) for limit in CORP]
+
+
+def of_receivers(app: str, staff: Sequence[str]) -> list[Demand]:
+    each = [Demand(f"push:{app}:{one}:{limit.seconds:.0f}", limit) for one in staff for limit in RECEIVER]
+    return [Demand(f"push:{app}", CORP[0], len(staff)), *each]
+
+
+def of_webhook(mark: str) -> list[Demand]:
+    return [Demand(f"webhook:{mark}", limit) for limit in WEBHOOK]
+
+
+def of_reminders(task: str) -> list[Demand]:
+    return [Demand(f"remind:{task}", limit) for limit in REMINDERS]
+
+
+def of_untokened(account: str) -> list[Demand]:
+    return [Demand(f"sync:{account}", limit) for limit in UNTOKENED]

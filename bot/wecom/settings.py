@@ -1,0 +1,34 @@
+"""What must be known to talk to WeCom as one corp."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+PLATFORM = "https://qyapi.weixin.qq.com"
+
+
+@dataclass(frozen=True)
+class App:
+    """One self-built app; its secret and number are its own."""
+
+    name: str
+    agent_id: int
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeComSettings:
+    """Secrets may be missing: what needs them is then refused with the key to fill in.
+
+    ``archive_feed`` is the address of a feed of decrypted records; without it the archive cannot be heard.
+    """
+
+    corp_id: str
+    api_base: str = PLATFORM
+    apps: tuple[App, ...] = ()
+    contact_secret: str = field(default="", repr=False)
+    kf_secret: str = field(default="", repr=False)
+    archive_secret: str = field(default="", repr=False)
+    archive_feed: str = field(default="", repr=False)
+    webhooks: Mapping[str, str] = field(default_factory=dict, repr=False)  # name → key

@@ -1,0 +1,126 @@
+"""Group-send tasks (企业群发): what became of them, and what can still be done about them.
+
+The platform never tells by itself; it is asked (developer.work.weixin.qq.com path 93338).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from bot.gateway import Parcel
+from bot.wecom import limit, payload
+from bot.wecom.client import WeComClient
+from bot.wecom.person import person
+from sop.receipt import Outcome
+from sop.update import TaskReported
+
+CONFIRMED = 2
+OUTCOMES = {1: Outcome.DELIVERED, 2: Outcome.NOT_FRIEND, 3: Outcome.QUOTA_USED}
+SLACK_S = 60  # clocks differ
+
+
+@dataclass(eq=False)
+class Tasks:
+    """Group-send tasks as the platform sees them."""
+
+    client: WeComClient
+
+    async def report(self, task: str, sender: str) -> TaskReported:
+        """Whether ``sender`` has confirmed, and then each recipient's outcome."""
+        confirmed = await self._confirmed(task, sender)
+        results = await self._results(task, sender) if confirmed else ()
+        return TaskReported(
+            at=self.client.clock.now(),
+            task=task,
+            sender=sender,
+            confirmed=confirmed,
+            results=results,
+        )
+
+    async def find(self, parcel: Parcel, since: datetime) -> str | None:
+        """The one task equal to ``parcel`` created since then; None when none is, or more than one could be."""
+        found = [number async for number in self._alike(parcel, since) if await self._is_for(number, parcel)]
+        return found[0] if len(found) == 1 else None
+
+    async def remind(self, task: str) -> None:
+        await self._post("remind_groupmsg_send", {"msgid": task}, limit.of_reminders(task))
+
+    async def cancel(self, task: str) -> None:
+        await self._post("cancel_groupmsg_send", {"msgid": task})
+
+    # ------------------------------------------------------------ asking
+
+    async def _confirmed(self, task: str, sender: str) -> bool:
+        async for row in self._pages("get_groupmsg_task", {"msgid": task, "limit": 1000}, "task_list"):
+            if person(str(row["userid"])) == person(sender):
+                return int(row.get("status", 0)) == CONFIRMED
+        return False
+
+    async def _results(self, task: str, sender: str) -> tuple[tuple[str, str, int], ...]:
+        rows = [row async for row in self._rows(task, sender)]
+        return tuple(_result(row) for row in rows)
+
+    def _rows(self, task: str, sender: str) -> AsyncIterator[dict[str, Any]]:
+        body = {"msgid": task, "userid": sender, "limit": 1000}
+        return self._pages("get_groupmsg_send_result", body, "send_list")
+
+    async def _alike(self, parcel: Parcel, since: datetime) -> AsyncIterator[str]:
+        wanted = _content(payload.mass_body(parcel))
+        start = int(since.timestamp()) - SLACK_S
+        body: dict[str, Any] = {
+            "chat_type": "group" if parcel.audience == "group" else "single",
+            "start_time": start,
+            "end_time": int(self.client.clock.now().timestamp()) + SLACK_S,
+            "filter_type": 0,
+            "limit": 100,
+        }
+        async for task in self._pages("get_groupmsg_list_v2", body, "group_msg_list"):
+            if _content(task) == wanted and int(task.get("create_time") or 0) >= start:
+                yield str(task["msgid"])
+
+    async def _is_for(self, task: str, parcel: Parcel) -> bool:
+        """Whether its sender is ours and nobody outside ``parcel`` gets it; groups show only once sent."""
+        page = self._pages("get_groupmsg_task", {"msgid": task, "limit": 1000}, "task_list")
+        senders = {person(str(row["userid"])) async for row in page}
+        if parcel.sender and person(parcel.sender) not in senders:
+            return False
+        recipients = (
+            {_recipient(row) async for row in self._rows(task, parcel.sender)} if parcel.sender else set()
+        )
+        if parcel.audience == "group":
+            return recipients <= set(parcel.recipients)
+        return recipients == set(parcel.recipients) or not parcel.sender
+
+    async def _pages(self, path: str, body: dict[str, Any], field: str) -> AsyncIterator[dict[str, Any]]:
+        cursor = ""
+        while True:
+            answer = await self._post(path, {**body, "cursor": cursor} if cursor else body)
+            for row in answer.get(field) or ():
+                yield row
+            cursor = str(answer.get("next_cursor") or "")
+            if not cursor:
+                return
+
+    async def _post(self, path: str, body: dict[str, Any], demands: Any = ()) -> dict[str, Any]:
+        path = f"externalcontact/{path}"
+        wanted = [*limit.of_corp(path), *demands]
+        return await self.client.post(path, self.client.credentials.contact(), body, demands=wanted)
+
+
+def _result(row: dict[str, Any]) -> tuple[str, str, int]:
+    outcome = OUTCOMES.get(int(row.get("status", 0)), Outcome.UNSENT)
+    return _recipient(row), str(outcome), int(row.get("send_time") or 0)
+
+
+def _recipient(row: dict[str, Any]) -> str:
+    return str(row.get("external_userid") or row.get("chat_id") or "")
+
+
+def _content(body: dict[str, Any]) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """What a task says, for comparing: its text, and titles and addresses of its links."""
+    links = [one["link"] for one in body.get("attachments") or () if one.get("msgtype") == "link"]
+    text = str((body.get("text") or {}).get("content") or "")
+    return text.strip(), tuple((str(link.get("title")), str(link.get("url"))) for link in links)
