@@ -38,7 +38,6 @@ from sop.update import (
     AnswerGiven,
     CheckedIn,
     CouponRedeemed,
-    CouponWanted,
     FriendAdded,
     LinkVisited,
     MembersJoined,
@@ -281,7 +280,10 @@ def channel_for(step: Step, *, subject: Subject, group_kind: str = "", kf_open: 
 
 
 def signal_of(update: Update) -> Signal | None:
-    """What an update shows about the member it is about, in the words of templates."""
+    """What an update shows about the member it is about, in the words of templates.
+
+    A coupon wanted is not yet a coupon claimed: who issues it says so.
+    """
     match update:
         case LinkVisited():
             return Signal.LINK_VISITED
@@ -289,8 +291,6 @@ def signal_of(update: Update) -> Signal | None:
             return Signal.ANSWERED
         case CheckedIn():
             return Signal.CHECKED_IN
-        case CouponWanted():
-            return Signal.COUPON_CLAIMED
         case CouponRedeemed():
             return Signal.COUPON_REDEEMED
         case OrderPaid():

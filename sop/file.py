@@ -1,0 +1,314 @@
+"""Template files: TOML as operators write it becomes a :class:`~sop.template.Template`, or is refused whole.
+
+Every mistake is found at once, with its line, what was expected and an example. A file that is edited keeps its
+comments, order and spacing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import time
+from enum import StrEnum
+from typing import Any
+
+import tomlkit
+from tomlkit.exceptions import ParseError, TOMLKitError
+
+from sop.errors import Problem, TemplateError
+from sop.form import Form, Notes
+from sop.place import Path, places
+from sop.plain import to_plain
+from sop.step import out_of_order, read_expression, read_item, read_step
+from sop.tag import Audience
+from sop.template import Ask, AskKind, Exit, Goal, On, Reentry, Signal, Step, Subject, Template, Trigger
+from sop.timing import QuietHours
+
+LARGEST = 256 * 1024  # bytes of one file
+ARRAYS = ("step", "item", "variant", "reward")
+GROUP_TRIGGERS = (On.WEEKLY, On.MONTHLY, On.DATE)
+
+
+class TierWord(StrEnum):
+    NEW = "new"
+    POTENTIAL = "potential"
+    CORE = "core"
+
+
+def read(text: str, *, source: str = "") -> Template:
+    """The template in this text; a :class:`TemplateError` with every mistake when it is not one."""
+    text = text.removeprefix("\ufeff")
+    values, notes = _parsed(text, source)
+    template = _template(Form(values, notes))
+    if notes.problems:
+        raise TemplateError(sorted(notes.problems, key=lambda one: (one.line, one.column)), source=source)
+    return template
+
+
+# ---------------------------------------------------------------- syntax
+
+
+def _parsed(text: str, source: str) -> tuple[dict[str, Any], Notes]:
+    if len(text.encode()) > LARGEST:
+        raise TemplateError([Problem(1, 1, "", "文件太大", f"不超过 {LARGEST // 1024} KiB")], source=source)
+    try:
+        values = tomlkit.parse(text).unwrap()
+    except (TOMLKitError, ValueError, RecursionError) as error:
+        raise TemplateError(_syntax(text, error), source=source) from error
+    return values, Notes(places(text)[0])
+
+
+def _syntax(text: str, error: Exception) -> list[Problem]:
+    twice = places(text)[1]
+    if twice:
+        return [
+            Problem(place.line, place.column, str(path[-1]), "同一个键或表写了两次", "每个键只写一次", "删掉其中一个")
+            for path, place in twice
+        ]
+    line, column = (error.line, error.col + 1) if isinstance(error, ParseError) else (1, 1)
+    shown = text.splitlines()[line - 1] if 0 < line <= len(text.splitlines()) else ""
+    reason, expected, example = _guess(shown, error)
+    return [Problem(line, column, "", reason, expected, example)]
+
+
+def _guess(line: str, error: Exception) -> tuple[str, str, str]:
+    """What an operator most likely meant by a line that is not TOML."""
+    key = line.partition("=")[0].strip() or "name"
+    if any(sign in line for sign in "“”‘’"):
+        return "用了中文引号", "英文引号", 'name = "7天成长计划"'
+    if "＝" in line or "：" in line.partition('"')[0]:
+        return "用了中文的等号或冒号", "英文等号 =", 'name = "7天成长计划"'
+    if re.search(r"=\s*$", line):
+        return f"{key} 后面没有值", "等号后面写一个值", f'{key} = "…"'
+    if re.search(r"=\s*\d{1,2}:\d{1,2}", line):
+        return "时间写法不对", "两位数的时、分、秒", "time = 09:30:00"
+    if re.search(r"=\s*\d{4}-", line):
+        return "日期写法不对", "四位年、两位月、两位日", "date = 2026-10-01"
+    if re.match(r"\s*[^\s\[\]#\"'=A-Za-z0-9_.-]", line):
+        return "键名只能用英文", "键名和说明里的一样", 'name = "7天成长计划"'
+    if re.search(r"=\s*[^\s\"'\[{0-9+-]", line) and not re.search(r"=\s*(true|false)\b", line):
+        return f"{key} 的文字没有加引号", "英文引号里的文字", f'{key} = "…"'
+    if line.count('"') % 2 or line.count("'") % 2:
+        return "引号没有合上", "成对的引号；多行文字用三个引号", 'text = """\n第一行\n第二行\n"""'
+    return f"读不懂这一行（{type(error).__name__}）", "键 = 值，或 [表名]", 'name = "7天成长计划"'
+
+
+# ---------------------------------------------------------------- the template
+
+
+def _template(form: Form) -> Template:
+    subject = form.word("subject", Subject, Subject.MEMBER) or Subject.MEMBER
+    trigger = _trigger(form, subject)
+    rules = form.inner("rules") or Form({}, form.notes, (*form.path, "rules"))
+    template = Template(
+        id=form.identifier("id"),
+        name=form.text("name", required=True, longest=64),
+        version=form.number("version", 1, least=1),
+        description=form.text("description", longest=1000),
+        subject=subject,
+        trigger=trigger,
+        audience=_audience(form, subject),
+        exit=_exit(form.inner("exit"), subject),
+        goal=_goal(form.inner("goal")),
+        quiet=_quiet(rules.inner("quiet_hours")),
+        weekly_cap=rules.number("weekly_cap", most=50) if rules.has("weekly_cap") else None,
+        reentry=_reentry(rules),
+        hold_out=rules.share("hold_out", most=0.5),
+        approval_above=rules.number("approval_above", 1, least=1) if rules.has("approval_above") else None,
+        steps=_steps(form, subject, trigger),
+        items=tuple(read_item(one) for one in form.inners("item")),
+    )
+    rules.asked |= {"weekly_cap", "approval_above"}
+    rules.done()
+    form.done()
+    _pool(form, template)
+    return template
+
+
+def _trigger(form: Form, subject: Subject) -> Trigger:
+    inner = form.inner("trigger", required=True)
+    on = inner.word("on", On) if inner else None
+    if inner is None or on is None:
+        return Trigger(on=On.FRIEND_ADDED)
+    if subject is Subject.GROUP and on not in GROUP_TRIGGERS:
+        inner.wrong("on", f"{on} 说的是一个成员，不是一个群", expected="weekly、monthly、date 之一", example='on = "weekly"')
+    trigger = _trigger_on(inner, on)
+    inner.done()
+    return trigger
+
+
+def _trigger_on(form: Form, on: On) -> Trigger:
+    match on:
+        case On.TAG_ADDED:
+            return Trigger(on=on, tag=form.text("tag", required=True, longest=64))
+        case On.TIER_CHANGED:
+            return Trigger(on=on, tier=str(form.word("tier", TierWord) or "") if form.has("tier") else "")
+        case On.GROUP_JOINED:
+            return Trigger(on=on, group=form.text("group"))
+        case On.LINK_VISITED:
+            return Trigger(on=on, template=form.text("template"))
+        case On.SILENCE:
+            return Trigger(on=on, days=form.number("days", 1, required=True, least=1, most=365))
+        case On.DATE:
+            return Trigger(on=on, date=form.day("date"), time=form.moment("time"))
+        case On.WEEKLY:
+            return Trigger(on=on, weekday=form.weekday("weekday"), time=form.moment("time"))
+        case On.MONTHLY:
+            day = form.number("day", 1, required=True, least=1, most=31)
+            return Trigger(on=on, day=day, time=form.moment("time"))
+    return Trigger(on=on)
+
+
+def _audience(form: Form, subject: Subject) -> Audience:
+    inner = form.inner("audience", required=True)
+    if inner is None:
+        return Audience()
+    audience = Audience(
+        include=read_expression(inner, "include", subject),
+        exclude=read_expression(inner, "exclude", subject),
+        everyone=inner.flag("everyone"),
+    )
+    if audience.everyone and inner.has("include"):
+        inner.wrong("include", "everyone = true 已经是所有人，include 不起作用", expected="只留一个")
+    if not audience.everyone and not inner.has("include"):
+        form.wrong("audience", "没有写给谁，那就谁也收不到", expected="include = '标签表达式'，或明写 everyone = true")
+    inner.done()
+    return audience
+
+
+def _exit(form: Form | None, subject: Subject) -> Exit:
+    if form is None:
+        return Exit()
+    rule = Exit(
+        promoted=form.flag("promoted"),
+        left=form.flag("left", True),
+        tags=read_expression(form, "tags", subject),
+        on=form.words("on", Signal),
+    )
+    form.done()
+    return rule
+
+
+def _goal(form: Form | None) -> Goal | None:
+    if form is None:
+        return None
+    signal = form.word("signal", Signal) if form.has("signal") else None
+    goal = Goal(signal, form.text("tag", longest=64), form.number("within_days", 7, least=1, most=365))
+    form.asked.add("signal")
+    if not form.has("signal") and not goal.tag:
+        form.wrong("signal", "没有写目标是什么", expected="signal 或 tag，至少一个")
+    form.done()
+    return goal
+
+
+def _quiet(form: Form | None) -> QuietHours | None:
+    if form is None:
+        return None
+    quiet = QuietHours(form.moment("from"), form.moment("to"))
+    if quiet.start == quiet.end and quiet.start != time():
+        form.wrong("to", "from 和 to 一样，读不出是全天还是从不")
+    form.done()
+    return quiet
+
+
+def _reentry(form: Form) -> Reentry:
+    word = form.text("again")
+    if word in ("", "never"):
+        return Reentry()
+    if word == "always":
+        return Reentry(again=True)
+    span = form.span("again")
+    if span and span.days * 86400 != span.total_seconds():
+        form.wrong("again", f"“{word}” 不是整天数")
+    return Reentry(again=bool(span), days=span.days)
+
+
+def _steps(form: Form, subject: Subject, trigger: Trigger) -> tuple[Step, ...]:
+    forms = form.inners("step", required=True)
+    if form.has("step") and not forms and form.values["step"] == []:
+        form.wrong("step", "一个步骤也没有")
+    steps = tuple(read_step(one, subject, trigger) for one in forms)
+    ids = [step.id for step in steps]
+    for at, step_id in enumerate(ids):
+        if step_id and step_id in ids[:at]:
+            forms[at].wrong("id", f"编号 “{step_id}” 用过了", expected="模板内不重复")
+    for at in out_of_order(steps):
+        forms[at].wrong("when", "比上一步还早", expected="步骤按时间先后写")
+    return steps
+
+
+def _pool(form: Form, template: Template) -> None:
+    light = any(isinstance(step.task, Ask) and step.task.kind is AskKind.LIGHT for step in template.steps)
+    if light and not template.items:
+        form.wrong("item", "有轻互动步骤，但题库是空的")
+    ids = [item.id for item in template.items]
+    for at, item_id in enumerate(ids):
+        if item_id and item_id in ids[:at]:
+            Form({}, form.notes, ("item", at)).wrong("id", f"编号 “{item_id}” 用过了", expected="题库内不重复")
+
+
+# ---------------------------------------------------------------- writing
+
+
+def write(template: Template) -> str:
+    """The template as a fresh file; reading it gives an equal template."""
+    document = tomlkit.document()
+    for key, value in to_plain(template).items():
+        document.add(key, _laid_out(key, value))
+    return tomlkit.dumps(document)
+
+
+def _laid_out(key: str, value: Any) -> Any:
+    """Top tables as tables, steps and items as arrays of tables, what is small on one line, long text over lines."""
+    if isinstance(value, Mapping):
+        table = tomlkit.table()
+        for inner, one in value.items():
+            table.add(inner, _inside(inner, one))
+        return table
+    if key in ARRAYS:
+        array = tomlkit.aot()
+        for one in value:
+            array.append(_laid_out("", one))
+        return array
+    return _flat(value)
+
+
+def _inside(key: str, value: Any) -> Any:
+    if key in ARRAYS or (key == "task" and "reward" in value):
+        return _laid_out(key, value)
+    return _flat(value)
+
+
+def _flat(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        inline = tomlkit.inline_table()
+        for key, one in value.items():
+            inline.append(key, _flat(one))
+        return inline
+    if isinstance(value, list):
+        array = tomlkit.array()
+        for one in value:
+            array.append(_flat(one))
+        return array
+    if isinstance(value, str) and "\n" in value:
+        return tomlkit.string("\n" + value, multiline=True)  # the first line break belongs to the quotes
+    return tomlkit.item(value)
+
+
+def edit(text: str, changes: Mapping[Path, Any]) -> str:
+    """The same file with some values changed, everything else as it was; a value of None takes its key away.
+
+    A path names tables by key and array entries by index: ``("step", 0, "text")``.
+    """
+    document = tomlkit.parse(text.removeprefix("\ufeff"))
+    for path, value in changes.items():
+        holder: Any = document
+        for part in path[:-1]:
+            if isinstance(part, str) and part not in holder:
+                holder[part] = tomlkit.table()
+            holder = holder[part]
+        if value is None:
+            holder.pop(path[-1])
+        else:
+            holder[path[-1]] = _flat(value)
+    return tomlkit.dumps(document)

@@ -1,0 +1,334 @@
+"""Steps 步骤 as operators write them: a ``[[step]]`` table becomes a :class:`~sop.template.Step`."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from datetime import timedelta
+from enum import StrEnum
+
+from sop.errors import Problem
+from sop.form import Form
+from sop.interaction import MOST_OPTIONS, AnswerOption, Item, options_of
+from sop.link import objection
+from sop.message import CAPABILITIES, Channel
+from sop.render import LONGEST_TEXT, Reach, check, variables
+from sop.tag import Ask as Asked
+from sop.tag import Expression, Is, atoms
+from sop.template import (
+    After,
+    Ask,
+    AskKind,
+    CheckIn,
+    Confirm,
+    GiveCoupon,
+    NoConfirm,
+    On,
+    OnDay,
+    OnMiss,
+    OnWeekday,
+    OpenLink,
+    Reward,
+    Signal,
+    Step,
+    StepLink,
+    Subject,
+    Task,
+    Trigger,
+    Variant,
+    When,
+)
+
+HOUR = timedelta(hours=1)
+NOBODY = Is("?")  # stands in for an audience that could not be read
+AUTO_BYTES = 2048  # what every channel a rule may choose can carry
+
+
+class ChannelWord(StrEnum):
+    """Channels as they are written; ``auto`` lets the rule choose."""
+
+    AUTO = "auto"
+    GROUP_SEND = "group_send"
+    KF = "kf"
+    APP = "app"
+    WELCOME = "welcome"
+    WEBHOOK = "webhook"
+
+
+CHANNELS_OF = {
+    Subject.MEMBER: (None, Channel.GROUP_SEND, Channel.KF, Channel.APP, Channel.WELCOME),
+    Subject.GROUP: (None, Channel.GROUP_SEND, Channel.WEBHOOK),
+}
+
+
+class TaskKind(StrEnum):
+    CHECK_IN = "check_in"
+    POLL = "poll"
+    QUESTION = "question"
+    LIGHT = "light"
+    COUPON = "coupon"
+    LINK = "link"
+
+
+def read_step(form: Form, subject: Subject, trigger: Trigger) -> Step:
+    """The step in this table; what is wrong with it is noted in the form."""
+    step = Step(
+        id=form.identifier("id"),
+        name=form.text("name"),
+        when=_when(form),
+        channel=_channel(form, subject, trigger),
+        text=form.text("text", required=True, longest=LONGEST_TEXT),
+        variants=tuple(_variant(one, subject) for one in form.inners("variant")),
+        link=_link(form.inner("link")),
+        task=_task(form.inner("task")),
+        on_miss=form.word("on_miss", OnMiss, OnMiss.LATE) or OnMiss.LATE,
+        confirm=_confirm(form.inner("on_no_confirm")),
+        success=form.word("success", Signal) if form.has("success") else None,
+        marketing=form.flag("marketing", True),
+    )
+    form.asked.add("success")
+    _wordings(form, step, subject)
+    if isinstance(step.task, OpenLink) and step.link is None:
+        form.wrong("task", 'kind = "link" 要有 link', example='link = { url = "https://example.com/day1" }')
+    form.done()
+    return step
+
+
+# ---------------------------------------------------------------- when and how
+
+
+def _when(form: Form) -> When:
+    when = form.inner("when", required=True)
+    if when is None:
+        return After(delay=timedelta())
+    ways = [way for way in ("day", "weekday", "after") if when.has(way)]
+    if len(ways) != 1:
+        form.wrong("when", "没有写清楚什么时候" if not ways else f"{' 和 '.join(ways)} 只能写一个")
+        return After(delay=timedelta())
+    found = _one_way(when, ways[0])
+    when.done()
+    return found
+
+
+def _one_way(when: Form, way: str) -> When:
+    if way == "after":
+        return After(delay=when.span("after", required=True), window=_window(when, 24 * HOUR))
+    moment, window = when.moment("time"), _window(when, 3 * HOUR)
+    if way == "day":
+        return OnDay(day=when.number("day", most=400), time=moment, window=window)
+    week = when.number("week", 1, least=1, most=60)
+    return OnWeekday(weekday=when.weekday("weekday"), time=moment, week=week, window=window)
+
+
+def _window(when: Form, default: timedelta) -> timedelta:
+    window = when.span("window", default)
+    if not window:
+        when.wrong("window", "窗口是 0，永远来不及发", expected="至少 1 分钟")
+    return window
+
+
+def _channel(form: Form, subject: Subject, trigger: Trigger) -> Channel | None:
+    word = form.word("channel", ChannelWord, ChannelWord.AUTO)
+    channel = None if word in (None, ChannelWord.AUTO) else Channel(word)
+    if channel not in CHANNELS_OF[subject]:
+        known = "、".join(str(one or "auto") for one in CHANNELS_OF[subject])
+        who = "群" if subject is Subject.GROUP else "成员"
+        form.wrong("channel", f"{channel} 到不了{who}", expected=f"{known} 之一")
+    if channel is Channel.WELCOME and trigger.on is not On.FRIEND_ADDED:
+        form.wrong("channel", 'welcome 只能用在 on = "friend.added" 的模板里', example='channel = "auto"')
+    return channel
+
+
+def _confirm(form: Form | None) -> Confirm:
+    if form is None:
+        return Confirm()
+    action = form.word("do", NoConfirm) or NoConfirm.REMIND
+    found = Confirm(action, form.span("after", 2 * HOUR), form.text("deputy", required=action is NoConfirm.DEPUTY))
+    form.done()
+    return found
+
+
+# ---------------------------------------------------------------- what is said
+
+
+def _variant(form: Form, subject: Subject) -> Variant:
+    audience = read_expression(form, "for", subject, required=True)
+    text = form.text("text", required=True, longest=LONGEST_TEXT)
+    form.done()
+    return Variant(audience, text) if audience is not None else Variant(NOBODY, text)
+
+
+def read_expression(form: Form, key: str, subject: Subject, *, required: bool = False) -> Expression | None:
+    """The tag expression under ``key``; a group has a name and a kind, but no tags."""
+    expression = form.expression(key, required=required)
+    if expression is not None and subject is Subject.GROUP:
+        for atom in atoms(expression):
+            if atom.ask not in (Asked.GROUP, Asked.KIND):
+                form.wrong(key, f"群没有标签、分层和来源，“{atom.name}” 永远不成立", example=f"{key} = 'group:新手答疑群'")
+    return expression
+
+
+def _link(form: Form | None) -> StepLink | None:
+    if form is None:
+        return None
+    link = StepLink(form.text("url", required=True, longest=2000), form.text("title"))
+    if link.url and (why_not := objection(link.url)):
+        form.wrong("url", why_not)
+    form.done()
+    return link
+
+
+def _wordings(form: Form, step: Step, subject: Subject) -> None:
+    """Check every text of the step for what its channel and its task allow."""
+    reach = _reach(step.channel, subject)
+    longest = AUTO_BYTES if step.channel is None else CAPABILITIES[step.channel].max_bytes
+    places = [form, *(Form(values, form.notes, (*form.path, "variant", at)) for at, values in _variants_in(form))]
+    for place, text in zip(places, step.texts, strict=False):
+        if not text:
+            continue
+        if len(text.encode()) > longest:
+            place.wrong("text", f"有 {len(text.encode())} 字节，这个渠道放不下", expected=f"不超过 {longest} 字节")
+        problems = check(text, reach)
+        for problem in problems:
+            _note(place, problem)
+        if not problems:
+            _owned(place, step, variables(text))
+
+
+def _variants_in(form: Form) -> list[tuple[int, dict[str, object]]]:
+    values = form.values.get("variant")
+    return list(enumerate(values)) if isinstance(values, list) and all(isinstance(v, dict) for v in values) else []
+
+
+def _note(place: Form, problem: Problem) -> None:
+    place.wrong(
+        "text", problem.reason, expected=problem.expected, example=problem.example, at=(problem.line, problem.column)
+    )
+
+
+def _reach(channel: Channel | None, subject: Subject) -> Reach:
+    if subject is Subject.GROUP or channel in (Channel.GROUP_SEND, Channel.WEBHOOK):
+        return Reach.ALL
+    return Reach.MAYBE if channel is None else Reach.ONE
+
+
+def _owned(place: Form, step: Step, used: frozenset[str]) -> None:
+    """A word that only some steps can fill needs such a step."""
+    asks = isinstance(step.task, Ask)
+    light = isinstance(step.task, Ask) and step.task.kind is AskKind.LIGHT
+    rules = (
+        ({"link"}, step.link is not None, "这一步没有 link", 'link = { url = "https://example.com/day1" }'),
+        ({"task"}, step.task is not None, "这一步没有 task", 'task = { kind = "check_in" }'),
+        ({"joke"}, light, "joke 只来自轻互动的题库", 'task = { kind = "light" }'),
+        ({"question", "options", "menu"}, asks, "这一步没有题目", 'task = { kind = "light" }'),
+        (
+            {"coupon.name", "coupon.code", "coupon.ends"},
+            isinstance(step.task, GiveCoupon),
+            "这一步不发券",
+            'task = { kind = "coupon", batch = "summer" }',
+        ),
+    )
+    for words, there, reason, example in rules:
+        if used & words and not there:
+            place.wrong("text", f"用了 {'、'.join(sorted(used & words))}，但{reason}", example=example)
+
+
+# ---------------------------------------------------------------- what is asked
+
+
+def _task(form: Form | None) -> Task | None:
+    if form is None:
+        return None
+    kind = form.word("kind", TaskKind)
+    if kind is None:
+        return None
+    task = _task_of(form, kind)
+    form.done()
+    return task
+
+
+def _task_of(form: Form, kind: TaskKind) -> Task:
+    match kind:
+        case TaskKind.CHECK_IN:
+            return CheckIn(tuple(_reward(one) for one in form.inners("reward")))
+        case TaskKind.COUPON:
+            return GiveCoupon(form.text("batch", required=True, longest=64))
+        case TaskKind.LINK:
+            return OpenLink()
+        case TaskKind.LIGHT:
+            weeks = form.number("weeks_apart", 8, least=1, most=104)
+            return Ask(kind=AskKind.LIGHT, closes=_closes(form), post_result=form.flag("post_result", True), weeks_apart=weeks)
+    asked = AskKind(kind)
+    return Ask(
+        kind=asked,
+        question=form.text("question", required=True, longest=500),
+        options=read_options(form) if asked is AskKind.POLL or form.has("options") else (),
+        closes=_closes(form),
+        post_result=form.flag("post_result", asked is AskKind.POLL),
+    )
+
+
+def _closes(form: Form) -> timedelta:
+    closes = form.span("closes", 24 * HOUR)
+    if not closes:
+        form.wrong("closes", "一开始就结束了", expected="至少 1 分钟")
+    return closes
+
+
+def _reward(form: Form) -> Reward:
+    reward = Reward(form.number("days", required=True, least=1, most=366), form.text("tag"), form.text("coupon"))
+    if not reward.tag and not reward.coupon:
+        form.wrong("days", "没有写奖励什么", expected="tag 或 coupon，至少一个")
+    form.done()
+    return reward
+
+
+def read_options(form: Form) -> tuple[AnswerOption, ...]:
+    """The options of a question: texts, or tables of text and tag."""
+    pairs = [_option(form, at, value) for at, value in form.items("options")]
+    if form.has("options") and not 2 <= len(pairs) <= MOST_OPTIONS:
+        form.wrong("options", f"有 {len(pairs)} 个选项")
+    texts = [text for text, _ in pairs]
+    if len(set(texts)) < len(texts):
+        form.wrong("options", "有两个选项一样")
+    return options_of(pairs)
+
+
+def _option(form: Form, at: int, value: object) -> tuple[str, str]:
+    if isinstance(value, str) and value.strip():
+        return value, ""
+    if not isinstance(value, dict):
+        form.wrong("options", f"第 {at + 1} 个选项不是文字")
+        return "", ""
+    inner = Form(value, form.notes, (*form.path, "options", at))
+    pair = inner.text("text", required=True), inner.text("tag", longest=64)
+    inner.done()
+    return pair
+
+
+def read_item(form: Form) -> Item:
+    """One entry of the pool of light interactions."""
+    item = Item(
+        id=form.identifier("id"),
+        joke=form.text("joke", required=True, longest=500),
+        question=form.text("question", required=True, longest=200),
+        options=read_options(form),
+    )
+    form.done()
+    return item
+
+
+def out_of_order(steps: Sequence[Step]) -> list[int]:
+    """Indexes of steps that would be due before the step above them."""
+    return [at for at, (above, below) in enumerate(itertools.pairwise(steps), start=1) if _before(below, above)]
+
+
+def _before(below: Step, above: Step) -> bool:
+    match above.when, below.when:
+        case OnDay() as first, OnDay() as second:
+            return (second.day, second.time) < (first.day, first.time)
+        case After() as first, After() as second:
+            return second.delay < first.delay
+        case OnWeekday() as first, OnWeekday() as second:
+            return second.week < first.week
+    return False
