@@ -291,8 +291,14 @@ def _flat(value: Any) -> Any:
             array.append(_flat(one))
         return array
     if isinstance(value, str) and "\n" in value:
-        return tomlkit.string("\n" + value, multiline=True)  # the first line break belongs to the quotes
+        return _lines(value)
     return tomlkit.item(value)
+
+
+def _lines(value: str) -> Any:
+    """A text over lines; a line break right after the opening quotes is not part of it."""
+    written = tomlkit.string(value, multiline=True).as_string()
+    return tomlkit.value(written if written.startswith('"""\n') else '"""\n' + written[3:])
 
 
 def edit(text: str, changes: Mapping[Path, Any]) -> str:
