@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import string
+from collections.abc import Mapping
 from typing import Any
 
 from bot.chance import Chance
@@ -43,6 +45,20 @@ def settings(world: World, api_base: str) -> dict[str, Any]:
         wecom["archive"] = {"secret": world.holders["archive"].secret}
     wecom["webhook"] = [{"name": hook.name, "key": hook.key} for hook in world.webhooks.values()]
     return {"wecom": wecom}
+
+
+def as_toml(plain: Mapping[str, Any], path: str = "") -> str:
+    """``settings`` as the text of a configuration file."""
+    lines = [f"{name} = {json.dumps(value)}" for name, value in plain.items() if isinstance(value, str | int)]
+    if path and lines:
+        lines.insert(0, f"[{path}]")
+    for name, value in plain.items():
+        inner = f"{path}.{name}".lstrip(".")
+        if isinstance(value, Mapping):
+            lines.append(as_toml(value, inner))
+        elif isinstance(value, list):
+            lines.extend(as_toml(one, inner).replace(f"[{inner}]", f"[[{inner}]]", 1) for one in value)
+    return "\n".join(lines)
 
 
 def aes_key(chance: Chance) -> str:

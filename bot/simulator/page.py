@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -119,7 +119,7 @@ class Page:
         name = str(wanted.get("name") or "").strip()[:20] or f"新朋友{self._sim.world.number('arrival')}"
         member = self._sim.acts.meet(name)
         self._sim.acts.add_friend(member.id, staff, state=str(wanted.get("state") or "poster_demo")[:30])
-        return web.json_response({"id": member.id})
+        return web.json_response({"id": member.id, "staff": staff})
 
     async def turn(self, request: web.Request) -> web.Response:
         wanted = await _wanted(request)
@@ -221,7 +221,7 @@ def _tick(entry: dict[str, Any]) -> dict[str, Any]:
             good = entry["outcome"] == "acked"
         case "call":
             code = entry["answer"].get("errcode", entry.get("fault"))
-            text, good = f"{entry['api']} → {code}", code == 0
+            text, good = f"{entry['api']} → {code or 'ok'}", code == 0
         case "delivery":
             text, good = f"{entry['channel']} → {entry['text'][:24]}", True
         case "visit":
@@ -230,7 +230,11 @@ def _tick(entry: dict[str, Any]) -> dict[str, Any]:
             text, good = f"{entry['door']} → {entry['outcome']}", entry["outcome"] == "proved"
         case _:
             text, good = str(entry.get("act", "")), True
-    return {"n": entry["n"], "at": entry["at"], "what": entry["what"], "text": text, "good": good}
+    return {"n": entry["n"], "at": _clock(entry["at"]), "what": entry["what"], "text": text, "good": good}
+
+
+def _clock(at: str) -> str:
+    return datetime.fromisoformat(at).astimezone(CHINA).strftime("%H:%M")
 
 
 def _event(plain: str) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from zlib import crc32
 
 from bot.simulator.task import CHINA, waiting_for
 from bot.simulator.world import Line, Task, World, app_talk, friend_talk, group_talk, kf_talk, webhook_talk
 
+ADDRESS = re.compile(r"https?://[^\s，。；！？）》」\"'<>]+")
 SHOWN_LINES = 120
 COLOURS = 12
 Plain = dict[str, Any]
@@ -52,7 +54,7 @@ def addresses(world: World, who: str) -> set[str]:
     found: set[str] = set()
     for name, _, _ in _places(world, who):
         for line in world.talks.get(name, []):
-            found.update(_urls(line))
+            found.update(urls(line))
     return found
 
 
@@ -145,9 +147,10 @@ def _waiting(world: World, task: Task) -> Plain:
     }
 
 
-def _urls(line: Line) -> set[str]:
+def urls(line: Line) -> set[str]:
+    """The addresses one line shows."""
     found = {str(line.data["url"])} if "url" in line.data else set()
-    found.update(word for word in line.text.split() if word.startswith(("http://", "https://")))
+    found.update(ADDRESS.findall(line.text))
     for block in ("card", "menu"):
         found.update(_deep_urls(line.data.get(block)))
     return found

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -236,6 +236,7 @@ class World:
         self.pushed: dict[
             tuple[str, str, str], datetime
         ] = {}  # (app, staff, request), for the duplicate check
+        self.watchers: list[Callable[[str, Line], None]] = []  # told of every line when it appears
         self.rung: list[str] = []  # kf accounts whose doorbell is still to be rung
         self.kf_failures: list[int] = []  # fail types of the next kf sends, told only afterwards
         self.kf_empty_pages = 0  # how many of the next sync pages come empty though more waits
@@ -272,6 +273,8 @@ class World:
         """Put a line at the end of a talk."""
         line = Line(self.number("line"), at or self.now(), speaker, text, kind, data)
         self.talks[talk].append(line)
+        for watch in self.watchers:
+            watch(talk, line)
         return line
 
     def friends_of(self, staff: str) -> Iterator[Friendship]:
