@@ -192,7 +192,7 @@ def _wordings(form: Form, step: Step, subject: Subject) -> None:
         for problem in problems:
             _note(place, problem)
         if not problems:
-            _owned(place, step, variables(text))
+            _owned(place, step, variables(text), tasked=form.has("task"))
 
 
 def _variants_in(form: Form) -> list[tuple[int, dict[str, object]]]:
@@ -212,13 +212,13 @@ def _reach(channel: Channel | None, subject: Subject) -> Reach:
     return Reach.MAYBE if channel is None else Reach.ONE
 
 
-def _owned(place: Form, step: Step, used: frozenset[str]) -> None:
+def _owned(place: Form, step: Step, used: frozenset[str], *, tasked: bool) -> None:
     """A word that only some steps can fill needs such a step."""
     asks = isinstance(step.task, Ask)
     light = isinstance(step.task, Ask) and step.task.kind is AskKind.LIGHT
     rules = (
         ({"link"}, step.link is not None, "这一步没有 link", 'link = { url = "https://example.com/day1" }'),
-        ({"task"}, step.task is not None, "这一步没有 task", 'task = { kind = "check_in" }'),
+        ({"task"}, tasked, "这一步没有 task", 'task = { kind = "check_in" }'),
         ({"joke"}, light, "joke 只来自轻互动的题库", 'task = { kind = "light" }'),
         ({"question", "options", "menu"}, asks, "这一步没有题目", 'task = { kind = "light" }'),
         (
