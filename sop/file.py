@@ -62,7 +62,14 @@ def _syntax(text: str, error: Exception) -> list[Problem]:
     twice = places(text)[1]
     if twice:
         return [
-            Problem(place.line, place.column, str(path[-1]), "同一个键或表写了两次", "每个键只写一次", "删掉其中一个")
+            Problem(
+                place.line,
+                place.column,
+                str(path[-1]),
+                "同一个键或表写了两次",
+                "每个键只写一次",
+                "删掉其中一个",
+            )
             for path, place in twice
         ]
     line, column = (error.line, error.col + 1) if isinstance(error, ParseError) else (1, 1)
@@ -131,7 +138,12 @@ def _trigger(form: Form, subject: Subject) -> Trigger:
     if inner is None or on is None:
         return Trigger(on=On.FRIEND_ADDED)
     if subject is Subject.GROUP and on not in GROUP_TRIGGERS:
-        inner.wrong("on", f"{on} 说的是一个成员，不是一个群", expected="weekly、monthly、date 之一", example='on = "weekly"')
+        inner.wrong(
+            "on",
+            f"{on} 说的是一个成员，不是一个群",
+            expected="weekly、monthly、date 之一",
+            example='on = "weekly"',
+        )
     trigger = _trigger_on(inner, on)
     inner.done()
     return trigger
@@ -171,7 +183,11 @@ def _audience(form: Form, subject: Subject) -> Audience:
     if audience.everyone and inner.has("include"):
         inner.wrong("include", "everyone = true 已经是所有人，include 不起作用", expected="只留一个")
     if not audience.everyone and not inner.has("include"):
-        form.wrong("audience", "没有写给谁，那就谁也收不到", expected="include = '标签表达式'，或明写 everyone = true")
+        form.wrong(
+            "audience",
+            "没有写给谁，那就谁也收不到",
+            expected="include = '标签表达式'，或明写 everyone = true",
+        )
     inner.done()
     return audience
 
@@ -244,7 +260,9 @@ def _pool(form: Form, template: Template) -> None:
     ids = [item.id for item in template.items]
     for at, item_id in enumerate(ids):
         if item_id and item_id in ids[:at]:
-            Form({}, form.notes, ("item", at)).wrong("id", f"编号 “{item_id}” 用过了", expected="题库内不重复")
+            Form({}, form.notes, ("item", at)).wrong(
+                "id", f"编号 “{item_id}” 用过了", expected="题库内不重复"
+            )
 
 
 # ---------------------------------------------------------------- writing

@@ -46,13 +46,17 @@ class Form:
 
     # ------------------------------------------------------------ mistakes
 
-    def wrong(self, key: str, reason: str, *, expected: str = "", example: str = "", at: tuple[int, int] = (0, 0)) -> None:
+    def wrong(
+        self, key: str, reason: str, *, expected: str = "", example: str = "", at: tuple[int, int] = (0, 0)
+    ) -> None:
         """Note a mistake under ``key``; at (line, column) inside its text when given."""
         guide = self._guide(key)
         place = self._place(key)
         line, column = place.inside(*at) if at != (0, 0) else (place.line, place.column)
         self.notes.problems.append(
-            Problem(line, column, self._shown(key), reason, expected or guide.expected, example or guide.example)
+            Problem(
+                line, column, self._shown(key), reason, expected or guide.expected, example or guide.example
+            )
         )
 
     def done(self) -> None:
@@ -61,7 +65,12 @@ class Form:
             if key not in self.asked:
                 near = get_close_matches(key, self.asked, n=1, cutoff=0.5)
                 expected = near[0] if near else "、".join(sorted(self.asked))
-                self.wrong(key, f"没有 {key} 这个键", expected=expected, example=self._guide(near[0] if near else "").example)
+                self.wrong(
+                    key,
+                    f"没有 {key} 这个键",
+                    expected=expected,
+                    example=self._guide(near[0] if near else "").example,
+                )
 
     def _guide(self, key: str) -> Key:
         generic = ".".join(str(part) for part in (*self.path, key) if isinstance(part, str) and part)
@@ -114,7 +123,9 @@ class Form:
             self.wrong(key, f"“{value}” 不能做编号")
         return value
 
-    def number(self, key: str, default: int = 0, *, required: bool = False, least: int = 0, most: int = 10**9) -> int:
+    def number(
+        self, key: str, default: int = 0, *, required: bool = False, least: int = 0, most: int = 10**9
+    ) -> int:
         value = self._take(key, int, required=required)
         if value is None:
             return default
@@ -139,7 +150,11 @@ class Form:
     def moment(self, key: str, *, required: bool = True) -> time:
         """A TOML time; a text that looks like one is answered with the right way to write it."""
         value = self.values.get(key)
-        clock = re.fullmatch(r"(\d{1,2})[:：](\d{2})(?:[:：](\d{2}))?", value.strip()) if isinstance(value, str) else None
+        clock = (
+            re.fullmatch(r"(\d{1,2})[:：](\d{2})(?:[:：](\d{2}))?", value.strip())
+            if isinstance(value, str)
+            else None
+        )
         if clock:
             self.asked.add(key)
             right = f"{int(clock[1]):02}:{clock[2]}:{clock[3] or '00'}"
@@ -164,7 +179,9 @@ class Form:
         if match is None:
             self.wrong(key, f"“{value}” 不是时长")
             return default or timedelta()
-        return timedelta(seconds=sum(int(n or 0) * size for n, size in zip(match.groups(), UNITS.values(), strict=True)))
+        return timedelta(
+            seconds=sum(int(n or 0) * size for n, size in zip(match.groups(), UNITS.values(), strict=True))
+        )
 
     def weekday(self, key: str) -> int:
         """0 for Monday; mon … sun, or 周一 … 周日."""

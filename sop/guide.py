@@ -33,21 +33,27 @@ KEYS: dict[str, Key] = {
         "weekly、monthly 之一",
         'on = "friend.added"',
     ),
-    "trigger.tag": Key("on = \"tag.added\" 时：哪个标签", 'tag = "职场新人"'),
-    "trigger.tier": Key("on = \"tier.changed\" 时：升到哪一层，new、potential、core 之一；不写就是任何变化", 'tier = "core"'),
-    "trigger.group": Key("on = \"group.joined\" 时：群名；不写就是任何群", 'group = "新手答疑群"'),
-    "trigger.template": Key("on = \"link.visited\" 时：哪个模板发出的链接；不写就是任何链接", 'template = "seven_day_growth"'),
-    "trigger.days": Key("on = \"silence\" 时：多少天没有动静，1 到 365 的整数", "days = 14"),
-    "trigger.date": Key("on = \"date\" 时：哪一天，不加引号", "date = 2026-10-01"),
-    "trigger.weekday": Key(f"on = \"weekly\" 时：{WEEKDAYS}", 'weekday = "sat"'),
-    "trigger.day": Key("on = \"monthly\" 时：几号，1 到 31 的整数，短的月份算最后一天", "day = 1"),
+    "trigger.tag": Key('on = "tag.added" 时：哪个标签', 'tag = "职场新人"'),
+    "trigger.tier": Key(
+        'on = "tier.changed" 时：升到哪一层，new、potential、core 之一；不写就是任何变化', 'tier = "core"'
+    ),
+    "trigger.group": Key('on = "group.joined" 时：群名；不写就是任何群', 'group = "新手答疑群"'),
+    "trigger.template": Key(
+        'on = "link.visited" 时：哪个模板发出的链接；不写就是任何链接', 'template = "seven_day_growth"'
+    ),
+    "trigger.days": Key('on = "silence" 时：多少天没有动静，1 到 365 的整数', "days = 14"),
+    "trigger.date": Key('on = "date" 时：哪一天，不加引号', "date = 2026-10-01"),
+    "trigger.weekday": Key(f'on = "weekly" 时：{WEEKDAYS}', 'weekday = "sat"'),
+    "trigger.day": Key('on = "monthly" 时：几号，1 到 31 的整数，短的月份算最后一天', "day = 1"),
     "trigger.time": Key("时间，带秒，不加引号", "time = 19:30:00"),
     "audience": Key("给谁，一张 [audience] 表", "[audience]\neveryone = true"),
     "audience.include": Key(EXPRESSION, "include = '职场新人 | 创业人群'"),
     "audience.exclude": Key(EXPRESSION, "exclude = 'tier:core'"),
     "audience.everyone": Key("true 或 false", "everyone = true"),
     "rules": Key("发送规则，一张 [rules] 表", "[rules]\nweekly_cap = 3"),
-    "rules.quiet_hours": Key("免打扰时段，from 到 to，可以跨过午夜", "quiet_hours = { from = 22:00:00, to = 08:00:00 }"),
+    "rules.quiet_hours": Key(
+        "免打扰时段，from 到 to，可以跨过午夜", "quiet_hours = { from = 22:00:00, to = 08:00:00 }"
+    ),
     "rules.quiet_hours.from": Key("时间，带秒，不加引号", "from = 22:00:00"),
     "rules.quiet_hours.to": Key("时间，带秒，不加引号，和 from 不同", "to = 08:00:00"),
     "rules.weekly_cap": Key("一周最多几条，0 到 50 的整数", "weekly_cap = 3"),
@@ -69,7 +75,10 @@ KEYS: dict[str, Key] = {
     ),
     "goal.tag": Key("得到哪个标签算达成", 'tag = "已完成七天"'),
     "goal.within_days": Key("几天之内，1 到 365 的整数", "within_days = 7"),
-    "step": Key("至少一个步骤，每个以 [[step]] 开头", '[[step]]\nid = "day1"\nwhen = { day = 1, time = 19:30:00 }\ntext = "晚上好"'),
+    "step": Key(
+        "至少一个步骤，每个以 [[step]] 开头",
+        '[[step]]\nid = "day1"\nwhen = { day = 1, time = 19:30:00 }\ntext = "晚上好"',
+    ),
     "step.id": Key("小写字母开头，只含小写字母、数字、下划线，模板内不重复", 'id = "day1"'),
     "step.name": Key("给人看的名字", 'name = "第一天"'),
     "step.when": Key(
@@ -78,23 +87,34 @@ KEYS: dict[str, Key] = {
     ),
     "step.when.day": Key("开始后的第几天，0 是当天，0 到 400 的整数", "when = { day = 1, time = 19:30:00 }"),
     "step.when.weekday": Key(WEEKDAYS, 'when = { weekday = "sat", time = 19:30:00 }'),
-    "step.when.week": Key("第几个这样的星期几，1 到 60 的整数", 'when = { weekday = "sat", week = 2, time = 19:30:00 }'),
+    "step.when.week": Key(
+        "第几个这样的星期几，1 到 60 的整数", 'when = { weekday = "sat", week = 2, time = 19:30:00 }'
+    ),
     "step.when.time": Key("时间，带秒，不加引号", "when = { day = 1, time = 19:30:00 }"),
     "step.when.after": Key(SPAN, 'when = { after = "2h" }'),
-    "step.when.window": Key(f"{SPAN}；过了这么久就不再发", 'when = { day = 1, time = 19:30:00, window = "2h" }'),
+    "step.when.window": Key(
+        f"{SPAN}；过了这么久就不再发", 'when = { day = 1, time = 19:30:00, window = "2h" }'
+    ),
     "step.channel": Key("auto、group_send、kf、app、welcome、webhook 之一", 'channel = "group_send"'),
     "step.text": Key(f"{TEXT}；没有变体合适时发这一段", 'text = "晚上好，今天读三分钟：{{ link }}"'),
-    "step.variant": Key("给某些人的另一种说法，以 [[step.variant]] 开头", "[[step.variant]]\nfor = '创业人群'\ntext = \"…\""),
+    "step.variant": Key(
+        "给某些人的另一种说法，以 [[step.variant]] 开头", "[[step.variant]]\nfor = '创业人群'\ntext = \"…\""
+    ),
     "step.variant.for": Key(EXPRESSION, "for = '创业人群 & !已购'"),
     "step.variant.text": Key(TEXT, 'text = "创业路上的朋友，晚上好"'),
     "step.link": Key("这一步的追踪链接", 'link = { url = "https://example.com/day1", title = "第一课" }'),
-    "step.link.url": Key("http:// 或 https:// 开头的地址，或 /m/ 开头的成员页面", 'url = "https://example.com/day1"'),
+    "step.link.url": Key(
+        "http:// 或 https:// 开头的地址，或 /m/ 开头的成员页面", 'url = "https://example.com/day1"'
+    ),
     "step.link.title": Key("卡片标题", 'title = "第一课"'),
     "step.task": Key("请成员做的一件小事", 'task = { kind = "check_in" }'),
-    "step.task.kind": Key("check_in、poll、question、light、coupon、link 之一", 'task = { kind = "check_in" }'),
+    "step.task.kind": Key(
+        "check_in、poll、question、light、coupon、link 之一", 'task = { kind = "check_in" }'
+    ),
     "step.task.question": Key("题目", 'question = "你最想解决的一个问题是？"'),
     "step.task.options": Key(
-        "2 到 10 个选项，每个是文字或 { text, tag }", 'options = [{ text = "沟通", tag = "想练沟通" }, "写作"]'
+        "2 到 10 个选项，每个是文字或 { text, tag }",
+        'options = [{ text = "沟通", tag = "想练沟通" }, "写作"]',
     ),
     "step.task.options.text": Key("选项文字", '{ text = "沟通", tag = "想练沟通" }'),
     "step.task.options.tag": Key("选了这一项就打上的标签", '{ text = "沟通", tag = "想练沟通" }'),
@@ -108,7 +128,9 @@ KEYS: dict[str, Key] = {
     "step.task.reward.coupon": Key("送出的券批次编号", 'coupon = "checkin_7"'),
     "step.on_miss": Key("late（窗口内补发）、skip（跳过）、ask（问运营）之一", 'on_miss = "skip"'),
     "step.on_no_confirm": Key("员工迟迟不确认时怎么办", 'on_no_confirm = { do = "remind", after = "2h" }'),
-    "step.on_no_confirm.do": Key("remind（提醒）或 deputy（换人）", 'on_no_confirm = { do = "remind", after = "2h" }'),
+    "step.on_no_confirm.do": Key(
+        "remind（提醒）或 deputy（换人）", 'on_no_confirm = { do = "remind", after = "2h" }'
+    ),
     "step.on_no_confirm.after": Key(SPAN, 'on_no_confirm = { do = "remind", after = "2h" }'),
     "step.on_no_confirm.deputy": Key(
         "接手的员工帐号", 'on_no_confirm = { do = "deputy", after = "2h", deputy = "zhangsan" }'
@@ -118,11 +140,16 @@ KEYS: dict[str, Key] = {
         'success = "link.visited"',
     ),
     "step.marketing": Key("true 或 false：不是推广就写 false，不占每周上限", "marketing = false"),
-    "item": Key("轻互动的题库，每条以 [[item]] 开头", '[[item]]\nid = "coffee"\njoke = "…"\nquestion = "…"\noptions = ["美式", "拿铁"]'),
+    "item": Key(
+        "轻互动的题库，每条以 [[item]] 开头",
+        '[[item]]\nid = "coffee"\njoke = "…"\nquestion = "…"\noptions = ["美式", "拿铁"]',
+    ),
     "item.id": Key("小写字母开头，只含小写字母、数字、下划线，题库内不重复", 'id = "first_coffee"'),
     "item.joke": Key("段子", 'joke = "周一的咖啡，是成年人的开机键。"'),
     "item.question": Key("题目", 'question = "今天的第一杯是什么？"'),
-    "item.options": Key("2 到 10 个选项，每个是文字或 { text, tag }", 'options = [{ text = "美式", tag = "美式党" }, "拿铁"]'),
+    "item.options": Key(
+        "2 到 10 个选项，每个是文字或 { text, tag }", 'options = [{ text = "美式", tag = "美式党" }, "拿铁"]'
+    ),
     "item.options.text": Key("选项文字", '{ text = "美式", tag = "美式党" }'),
     "item.options.tag": Key("选了这一项就打上的标签", '{ text = "美式", tag = "美式党" }'),
 }

@@ -42,7 +42,9 @@ def options_of(texts: Sequence[tuple[str, str]]) -> tuple[AnswerOption, ...]:
     return tuple(AnswerOption(chr(ord("A") + at), text, tag) for at, (text, tag) in enumerate(texts))
 
 
-def pick(pool: Sequence[Item], history: Sequence[Posted], now: datetime, *, weeks: int, fraction: float) -> Item | None:
+def pick(
+    pool: Sequence[Item], history: Sequence[Posted], now: datetime, *, weeks: int, fraction: float
+) -> Item | None:
     """An item this group has not had within ``weeks``, chosen by ``fraction`` of chance (0 ≤ fraction < 1).
 
     None when the pool is used up: better silence than the same joke twice.
@@ -109,7 +111,9 @@ class Tally:
     def leaders(self) -> tuple[AnswerOption, ...]:
         """The options with the most answers; none when nobody answered."""
         most = max(self.counts, default=0)
-        return tuple(option for option, n in zip(self.options, self.counts, strict=True) if n == most and most > 0)
+        return tuple(
+            option for option, n in zip(self.options, self.counts, strict=True) if n == most and most > 0
+        )
 
 
 def tally(options: Sequence[AnswerOption], answers: Mapping[str, int]) -> Tally:

@@ -124,7 +124,9 @@ class Stay:
     reason: str
 
 
-def starts(trigger: Trigger, update: Update, *, group: str = "", first: bool = False, template: str = "") -> bool:
+def starts(
+    trigger: Trigger, update: Update, *, group: str = "", first: bool = False, template: str = ""
+) -> bool:
     """Whether this update starts a journey by this trigger.
 
     ``group`` is the name of the group of a join, ``first`` whether the member was unknown to the community before,
@@ -263,7 +265,9 @@ def fate_reason(wait: DueStep, decided: Fate, zone: str) -> str:
     }[decided]
 
 
-def channel_for(step: Step, *, subject: Subject, group_kind: str = "", kf_open: bool = False) -> Channel | None:
+def channel_for(
+    step: Step, *, subject: Subject, group_kind: str = "", kf_open: bool = False
+) -> Channel | None:
     """The channel a step leaves by; None when nothing reaches this group.
 
     A step that names a channel gets it. Otherwise a member who wrote to 微信客服 lately is answered there, other members
@@ -273,7 +277,9 @@ def channel_for(step: Step, *, subject: Subject, group_kind: str = "", kf_open: 
         return step.channel
     if subject is Subject.MEMBER:
         return Channel.KF if kf_open else Channel.GROUP_SEND
-    return {GroupKind.CUSTOMER: Channel.GROUP_SEND, GroupKind.INTERNAL: Channel.WEBHOOK}.get(GroupKind(group_kind))
+    return {GroupKind.CUSTOMER: Channel.GROUP_SEND, GroupKind.INTERNAL: Channel.WEBHOOK}.get(
+        GroupKind(group_kind)
+    )
 
 
 # ---------------------------------------------------------------- ending early

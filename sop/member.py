@@ -35,7 +35,9 @@ class Member:
 
     def facts(self, groups: Iterable[str] = ()) -> Facts:
         """What an audience may ask of this member, who sits in their own groups and in those of these names."""
-        return Facts(tags=self.tags, tier=self.tier, source=self.source, groups=self.groups | frozenset(groups))
+        return Facts(
+            tags=self.tags, tier=self.tier, source=self.source, groups=self.groups | frozenset(groups)
+        )
 
 
 def tier_rank(tier: str) -> int:

@@ -137,7 +137,9 @@ def _step(step: Step) -> Table:
             "link": _kept({"url": step.link.url, "title": step.link.title}) if step.link else None,
             "text": step.text,
             "task": _task(step.task) if step.task else None,
-            "variant": [{"for": to_text(variant.audience), "text": variant.text} for variant in step.variants],
+            "variant": [
+                {"for": to_text(variant.audience), "text": variant.text} for variant in step.variants
+            ],
         }
     )
 
@@ -169,7 +171,12 @@ def _task(task: Task) -> Table:
             return {"kind": "link"}
         case Ask(kind=AskKind.LIGHT):
             weeks = {"weeks_apart": task.weeks_apart}
-            return {"kind": "light", "closes": span_text(task.closes), "post_result": task.post_result, **weeks}
+            return {
+                "kind": "light",
+                "closes": span_text(task.closes),
+                "post_result": task.post_result,
+                **weeks,
+            }
     return _kept(
         {
             "kind": str(task.kind),

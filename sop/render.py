@@ -157,7 +157,9 @@ LANGUAGE = _Language(undefined=FalsyStrictUndefined)
 def _compiled(text: str) -> BoundTemplate:
     """The parsed text, checked to use nothing but what we allow."""
     if len(text.encode()) > LONGEST_TEXT:
-        raise TemplateError([_problem(text, 0, f"文字超过 {LONGEST_TEXT} 字节", f"不超过 {LONGEST_TEXT} 字节")])
+        raise TemplateError(
+            [_problem(text, 0, f"文字超过 {LONGEST_TEXT} 字节", f"不超过 {LONGEST_TEXT} 字节")]
+        )
     try:
         template = LANGUAGE.from_string(text)
         problems = list(_forbidden(text, template))
@@ -181,7 +183,9 @@ def _forbidden(text: str, template: BoundTemplate) -> Iterator[Problem]:
                 yield _problem(text, use.span.index, f"没有变量 {use}", _nearest(str(use)))
     for expression in _expressions(template):
         if isinstance(expression, RangeLiteral):
-            yield _problem(text, expression.token.start_index, "不能写 (1..9) 这样的范围", "循环只用于列表，如 options")
+            yield _problem(
+                text, expression.token.start_index, "不能写 (1..9) 这样的范围", "循环只用于列表，如 options"
+            )
 
 
 def _word(path: str) -> str | None:
@@ -235,7 +239,11 @@ def check(text: str, reach: Reach = Reach.ONE) -> list[Problem]:
     problem = _trial(text, SAMPLE)
     if problem is not None:
         return [problem]
-    if reach is Reach.MAYBE and used & PERSONAL and _trial(text, {**SAMPLE, "member": {}, "coupon": {}}) is not None:
+    if (
+        reach is Reach.MAYBE
+        and used & PERSONAL
+        and _trial(text, {**SAMPLE, "member": {}, "coupon": {}}) is not None
+    ):
         return [_unsure(text, word) for word in sorted(used & PERSONAL)]
     return []
 
@@ -250,17 +258,27 @@ def _trial(text: str, words: Mapping[str, object]) -> Problem | None:
 
 def _too_personal(text: str, word: str) -> Problem:
     reason = f"群发和发到群里的文字人人一样，不能用 {word}"
-    return _problem(text, max(text.find(word), 0), reason, "人人一样的文字；个人的券码和链接放在打开后的页面里", "大家晚上好")
+    return _problem(
+        text,
+        max(text.find(word), 0),
+        reason,
+        "人人一样的文字；个人的券码和链接放在打开后的页面里",
+        "大家晚上好",
+    )
 
 
 def _unsure(text: str, word: str) -> Problem:
-    reason = f"channel = \"auto\" 时可能走群发，那时没有 {word}"
-    return _problem(text, max(text.find(word), 0), reason, "给它一个人人适用的默认值，或改用 channel = \"kf\"", EXAMPLE)
+    reason = f'channel = "auto" 时可能走群发，那时没有 {word}'
+    return _problem(
+        text, max(text.find(word), 0), reason, '给它一个人人适用的默认值，或改用 channel = "kf"', EXAMPLE
+    )
 
 
 def _problem(text: str, index: int, reason: str, expected: str, example: str = EXAMPLE) -> Problem:
     before = text[:index]
-    return Problem(before.count("\n") + 1, index - (before.rfind("\n") + 1) + 1, "", reason, expected, example)
+    return Problem(
+        before.count("\n") + 1, index - (before.rfind("\n") + 1) + 1, "", reason, expected, example
+    )
 
 
 def _explained(text: str, error: BaseException) -> Problem:
@@ -352,7 +370,12 @@ def render(text: str, said: Mapping[str, object], *, longest: int = LONGEST_TEXT
 
 
 def compose(
-    step: Step, facts: Facts, said: Mapping[str, object], *, personal: bool = True, longest: int = LONGEST_TEXT
+    step: Step,
+    facts: Facts,
+    said: Mapping[str, object],
+    *,
+    personal: bool = True,
+    longest: int = LONGEST_TEXT,
 ) -> Rendered:
     """What a step says to somebody: the wording that fits, else the step's own text with the reason, else nothing."""
     wording = step.wording(facts, personal=personal)

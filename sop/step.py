@@ -143,7 +143,9 @@ def _confirm(form: Form | None) -> Confirm:
     if form is None:
         return Confirm()
     action = form.word("do", NoConfirm) or NoConfirm.REMIND
-    found = Confirm(action, form.span("after", 2 * HOUR), form.text("deputy", required=action is NoConfirm.DEPUTY))
+    found = Confirm(
+        action, form.span("after", 2 * HOUR), form.text("deputy", required=action is NoConfirm.DEPUTY)
+    )
     form.done()
     return found
 
@@ -164,7 +166,11 @@ def read_expression(form: Form, key: str, subject: Subject, *, required: bool = 
     if expression is not None and subject is Subject.GROUP:
         for atom in atoms(expression):
             if atom.ask not in (Asked.GROUP, Asked.KIND):
-                form.wrong(key, f"群没有标签、分层和来源，“{atom.name}” 永远不成立", example=f"{key} = 'group:新手答疑群'")
+                form.wrong(
+                    key,
+                    f"群没有标签、分层和来源，“{atom.name}” 永远不成立",
+                    example=f"{key} = 'group:新手答疑群'",
+                )
     return expression
 
 
@@ -182,12 +188,17 @@ def _wordings(form: Form, step: Step, subject: Subject) -> None:
     """Check every text of the step for what its channel and its task allow."""
     reach = _reach(step.channel, subject)
     longest = AUTO_BYTES if step.channel is None else CAPABILITIES[step.channel].max_bytes
-    places = [form, *(Form(values, form.notes, (*form.path, "variant", at)) for at, values in _variants_in(form))]
+    places = [
+        form,
+        *(Form(values, form.notes, (*form.path, "variant", at)) for at, values in _variants_in(form)),
+    ]
     for place, text in zip(places, step.texts, strict=False):
         if not text:
             continue
         if len(text.encode()) > longest:
-            place.wrong("text", f"有 {len(text.encode())} 字节，这个渠道放不下", expected=f"不超过 {longest} 字节")
+            place.wrong(
+                "text", f"有 {len(text.encode())} 字节，这个渠道放不下", expected=f"不超过 {longest} 字节"
+            )
         problems = check(text, reach)
         for problem in problems:
             _note(place, problem)
@@ -197,12 +208,20 @@ def _wordings(form: Form, step: Step, subject: Subject) -> None:
 
 def _variants_in(form: Form) -> list[tuple[int, dict[str, object]]]:
     values = form.values.get("variant")
-    return list(enumerate(values)) if isinstance(values, list) and all(isinstance(v, dict) for v in values) else []
+    return (
+        list(enumerate(values))
+        if isinstance(values, list) and all(isinstance(v, dict) for v in values)
+        else []
+    )
 
 
 def _note(place: Form, problem: Problem) -> None:
     place.wrong(
-        "text", problem.reason, expected=problem.expected, example=problem.example, at=(problem.line, problem.column)
+        "text",
+        problem.reason,
+        expected=problem.expected,
+        example=problem.example,
+        at=(problem.line, problem.column),
     )
 
 
@@ -257,7 +276,12 @@ def _task_of(form: Form, kind: TaskKind) -> Task:
             return OpenLink()
         case TaskKind.LIGHT:
             weeks = form.number("weeks_apart", 8, least=1, most=104)
-            return Ask(kind=AskKind.LIGHT, closes=_closes(form), post_result=form.flag("post_result", True), weeks_apart=weeks)
+            return Ask(
+                kind=AskKind.LIGHT,
+                closes=_closes(form),
+                post_result=form.flag("post_result", True),
+                weeks_apart=weeks,
+            )
     asked = AskKind(kind)
     return Ask(
         kind=asked,
@@ -276,7 +300,9 @@ def _closes(form: Form) -> timedelta:
 
 
 def _reward(form: Form) -> Reward:
-    reward = Reward(form.number("days", required=True, least=1, most=366), form.text("tag"), form.text("coupon"))
+    reward = Reward(
+        form.number("days", required=True, least=1, most=366), form.text("tag"), form.text("coupon")
+    )
     if not reward.tag and not reward.coupon:
         form.wrong("days", "没有写奖励什么", expected="tag 或 coupon，至少一个")
     form.done()
@@ -320,7 +346,9 @@ def read_item(form: Form) -> Item:
 
 def out_of_order(steps: Sequence[Step]) -> list[int]:
     """Indexes of steps that would be due before the step above them."""
-    return [at for at, (above, below) in enumerate(itertools.pairwise(steps), start=1) if _before(below, above)]
+    return [
+        at for at, (above, below) in enumerate(itertools.pairwise(steps), start=1) if _before(below, above)
+    ]
 
 
 def _before(below: Step, above: Step) -> bool:

@@ -161,7 +161,18 @@ def atoms(expression: Expression) -> Iterator[Is]:
 
 # ---------------------------------------------------------------- writing
 
-SIGNS = {"&": "&", "|": "|", "!": "!", "(": "(", ")": ")", "＆": "&", "｜": "|", "！": "!", "（": "(", "）": ")"}
+SIGNS = {
+    "&": "&",
+    "|": "|",
+    "!": "!",
+    "(": "(",
+    ")": ")",
+    "＆": "&",
+    "｜": "|",
+    "！": "!",
+    "（": "(",
+    "）": ")",
+}
 BARE_ENDS = frozenset(SIGNS) | frozenset('"“”')
 
 
@@ -243,14 +254,24 @@ class _Reader:
 
     def _read_word(self) -> None:
         self.word = self._bare()
-        if self.at < len(self.text) and self.text[self.at] in '"“' and (not self.word or self.word[-1] in ":："):
+        if (
+            self.at < len(self.text)
+            and self.text[self.at] in '"“'
+            and (not self.word or self.word[-1] in ":：")
+        ):
             self.word, self.quoted = self.word + self._string(), True
         elif not self.word:
-            raise _mistake(self.at, f"“{self.text[self.at]}” 没有开头的引号", '成对的双引号，例如 "暂不 打扰"')
+            raise _mistake(
+                self.at, f"“{self.text[self.at]}” 没有开头的引号", '成对的双引号，例如 "暂不 打扰"'
+            )
 
     def _bare(self) -> str:
         begin = self.at
-        while self.at < len(self.text) and self.text[self.at] not in BARE_ENDS and not self.text[self.at].isspace():
+        while (
+            self.at < len(self.text)
+            and self.text[self.at] not in BARE_ENDS
+            and not self.text[self.at].isspace()
+        ):
             self.at += 1
         return self.text[begin : self.at]
 
@@ -322,10 +343,14 @@ class _Reader:
             return Is(_named(word, start))
         ask = next((ask for ask in Ask if ask and ask == prefix), None)
         if ask is None:
-            raise _mistake(start, f"不认识的前缀 “{prefix}:”", "tier:、group:、source:、kind:，或把标签名放进双引号")
+            raise _mistake(
+                start, f"不认识的前缀 “{prefix}:”", "tier:、group:、source:、kind:，或把标签名放进双引号"
+            )
         name = _named(word[len(prefix) + 1 :], start)
         if ask in KNOWN and name not in KNOWN[ask]:
-            raise _mistake(start, f"没有 “{prefix}:{name}”", "、".join(f"{prefix}:{known}" for known in KNOWN[ask]))
+            raise _mistake(
+                start, f"没有 “{prefix}:{name}”", "、".join(f"{prefix}:{known}" for known in KNOWN[ask])
+            )
         return Is(name, ask)
 
 

@@ -65,7 +65,9 @@ class QuietHours:
             return now
         today = local(now, zone).date()
         ends = (
-            _instant(today + timedelta(days=days), self.end, zone, fold=fold) for days in (0, 1, 2) for fold in (0, 1)
+            _instant(today + timedelta(days=days), self.end, zone, fold=fold)
+            for days in (0, 1, 2)
+            for fold in (0, 1)
         )
         return min(end for end in ends if end > now and not self.hold(end, zone))
 
@@ -134,7 +136,10 @@ def _budget(asked: Situation, now: datetime) -> Verdict:
     if asked.weekly_cap <= 0:
         return Never("每周上限设为 0，一条也不发")
     until = recent[-asked.weekly_cap] + WEEK
-    return Later(until, f"7 天内已收到 {len(recent)} 条，到了每周 {asked.weekly_cap} 条的上限，{spoken(until, asked.zone)} 起可再发")
+    return Later(
+        until,
+        f"7 天内已收到 {len(recent)} 条，到了每周 {asked.weekly_cap} 条的上限，{spoken(until, asked.zone)} 起可再发",
+    )
 
 
 def _quiet(asked: Situation, now: datetime) -> Verdict:
