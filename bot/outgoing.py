@@ -21,6 +21,7 @@ from aiohttp import (
     ClientTimeout,
     DummyCookieJar,
     InvalidURL,
+    NonHttpUrlClientError,
     TCPConnector,
 )
 from aiohttp import ConnectionTimeoutError as ConnectTimeout
@@ -49,6 +50,7 @@ class Outgoing:
     async def __aenter__(self) -> Self:
         self._session = ClientSession(
             connector=TCPConnector(limit=self.connections, keepalive_timeout=10.0),
+            cookie_jar=DummyCookieJar(),
             json_serialize=_plain,
             timeout=ClientTimeout(total=self.timeout_s, connect=self.connect_s),
             headers={"User-Agent": "qunxing"},
@@ -82,7 +84,7 @@ class Outgoing:
                 if answer.status >= 300:
                     raise Unanswered(f"{place} answered with HTTP status {answer.status}", code=answer.status)
                 return whole
-        except InvalidURL as error:
+        except (InvalidURL, NonHttpUrlClientError) as error:
             raise Blocked(f"{place} is no address to send to") from error
         except (ClientConnectorError, ConnectTimeout) as error:
             why = type(error).__name__
@@ -92,7 +94,7 @@ class Outgoing:
 
 
 def bare_session() -> ClientSession:
-    """For the simulator only, which plays the platform and has to see every status and broken connection itself."""
+    """For the simulator only, which has to see every status and broken connection itself."""
     return ClientSession(connector=TCPConnector(limit=0, keepalive_timeout=10.0), cookie_jar=DummyCookieJar())
 
 

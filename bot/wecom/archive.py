@@ -1,7 +1,7 @@
 """会话内容存档: group talk, the only way to hear it, from a feed of records already decrypted.
 
-The platform's own archive comes through its C library alone (developer.work.weixin.qq.com path 91774), which is
-not part of this yet; without a feed the archive says so.
+The platform's own archive comes through its C library alone (developer.work.weixin.qq.com path 91774), which
+is not part of this yet; without a feed the archive says so.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """How often the platform lets itself be asked (developer.work.weixin.qq.com path 90454).
 
-The limits of one address are twice as wide as those of one corp and so never the narrower ones. The first demand
-of each list names what an error 45009 blocks. Limits with no published number are left to the platform to tell.
+The limits of one address are twice as wide as those of one corp and so never the narrower ones.
+The first demand of each list names what an error 45009 blocks. Limits without a published number are the
+platform's to tell.
 """
 
 from __future__ import annotations

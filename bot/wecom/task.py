@@ -41,7 +41,7 @@ class Tasks:
         )
 
     async def find(self, parcel: Parcel, since: datetime) -> str | None:
-        """The one task equal to ``parcel`` created since then; None when none is, or more than one could be."""
+        """The one task equal to ``parcel`` created since then; None when none or more than one could be."""
         found = [number async for number in self._alike(parcel, since) if await self._is_for(number, parcel)]
         return found[0] if len(found) == 1 else None
 

@@ -1,0 +1,120 @@
+"""What leaves ends as an answer, as not sent or as unknown, and never as a guess."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer, unused_port
+
+from bot.clock import SystemClock
+from bot.outgoing import LARGEST_ANSWER, Outgoing
+from sop.errors import Blocked, Busy, Unanswered
+
+
+async def _echo(request: web.Request) -> web.Response:
+    raw = await request.text()
+    return web.json_response({"method": request.method, "query": dict(request.query), "raw": raw})
+
+
+async def _hang_up(request: web.Request) -> web.Response:
+    assert request.transport is not None
+    request.transport.abort()
+    return web.Response()
+
+
+async def _slow(request: web.Request) -> web.Response:
+    await asyncio.sleep(5)
+    return web.json_response({})
+
+
+async def _half(request: web.Request) -> web.StreamResponse:
+    answer = web.StreamResponse(headers={"Content-Length": "100"})
+    await answer.prepare(request)
+    await answer.write(b'{"errcode":')
+    assert request.transport is not None
+    request.transport.close()
+    return answer
+
+
+def _says(text: str, status: int = 200) -> web.Response:
+    return web.Response(text=text, status=status, content_type="application/json")
+
+
+async def _page(request: web.Request) -> web.Response:
+    return {
+        "html": lambda: _says("<html>gateway</html>"),
+        "list": lambda: _says("[1]"),
+        "empty": lambda: _says(""),
+        "500": lambda: _says('{"errcode":0}', 500),
+        "deep": lambda: _says("[" * 100_000),
+        "huge": lambda: _says('"' + "a" * (LARGEST_ANSWER + 1) + '"'),
+        "redirect": lambda: web.Response(status=302, headers={"Location": "/echo"}),
+    }[request.match_info["what"]]()
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[TestServer]:
+    app = web.Application()
+    app.router.add_route("*", "/echo", _echo)
+    app.router.add_get("/hang-up", _hang_up)
+    app.router.add_get("/slow", _slow)
+    app.router.add_get("/half", _half)
+    app.router.add_get("/page/{what}", _page)
+    running = TestServer(app)
+    async with running:
+        yield running
+
+
+@pytest.fixture
+async def outgoing() -> AsyncIterator[Outgoing]:
+    async with Outgoing(SystemClock(), timeout_s=0.5) as opened:
+        yield opened
+
+
+async def test_chinese_leaves_as_it_is_and_never_escaped(server: TestServer, outgoing: Outgoing) -> None:
+    answer = await outgoing.json(
+        "POST", str(server.make_url("/echo")), body={"text": "你好"}, query={"k": "a+b"}
+    )
+
+    assert answer == {"method": "POST", "query": {"k": "a+b"}, "raw": '{"text":"你好"}'}
+
+
+async def test_nobody_listening_means_not_sent(outgoing: Outgoing) -> None:
+    with pytest.raises(Busy):
+        await outgoing.json("POST", f"http://127.0.0.1:{unused_port()}/x", body={})
+
+
+@pytest.mark.parametrize("path", ["hang-up", "slow", "half"])
+async def test_no_whole_answer_means_unknown(server: TestServer, outgoing: Outgoing, path: str) -> None:
+    with pytest.raises(Unanswered):
+        await outgoing.json("GET", str(server.make_url(f"/{path}")))
+
+
+@pytest.mark.parametrize("what", ["html", "list", "empty", "500", "deep", "huge", "redirect"])
+async def test_an_answer_nobody_can_trust_means_unknown(
+    server: TestServer, outgoing: Outgoing, what: str
+) -> None:
+    with pytest.raises(Unanswered):
+        await outgoing.json("GET", str(server.make_url(f"/page/{what}")))
+
+
+@pytest.mark.parametrize("url", ["", "no address", "http://[", "ftp:/x"])
+async def test_an_address_that_is_none_blocks(outgoing: Outgoing, url: str) -> None:
+    with pytest.raises(Blocked):
+        await outgoing.json("GET", url)
+
+
+async def test_no_error_shows_the_query(server: TestServer, outgoing: Outgoing) -> None:
+    with pytest.raises(Unanswered) as caught:
+        await outgoing.json("GET", str(server.make_url("/hang-up")), query={"access_token": "SECRET"})
+
+    assert "SECRET" not in str(caught.value)
+    assert "/hang-up" in str(caught.value)
+
+
+async def test_it_must_be_opened_first() -> None:
+    with pytest.raises(RuntimeError):
+        await Outgoing(SystemClock()).json("GET", "http://127.0.0.1/")
