@@ -8,17 +8,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import structlog
 
 from bot.bell import Bell
 from bot.clock import Clock
 from bot.gateway import Gateway
+from bot.parcel import parcel_of
 from sop.errors import Busy, SendError
+from sop.receipt import State
 from sop.update import Update
 from storage import inbox
 from storage.engine import Connection, Database
 from storage.errand import Errand, ErrandStore
+from storage.outbox import Entry, OutboxStore, Task
 from storage.position import read_position, write_position
 from storage.tag import TagStore
 
@@ -135,6 +139,44 @@ class Errands:
         change = {"add": (number,)} if errand.data.get("added", True) else {"remove": (number,)}
         await self.gateway.mark(member, staff, **change)
 
+    async def _adopt(self, errand: Errand) -> None:
+        """Look for a task whose creation got no answer: found, it is ours; not found in time, a person decides."""
+        ids = [int(one) for one in errand.data["ids"]]
+        entries = await self.db.read(lambda c: OutboxStore(c, self.clock.now()).several(ids))
+        unknown = [entry for entry in entries if entry.state is State.UNKNOWN]
+        if not unknown:
+            return
+        found = await self.gateway.find_task(
+            parcel_of(unknown), datetime.fromisoformat(str(errand.data["since"]))
+        )
+        now = self.clock.now()
+        if found is None and now < datetime.fromisoformat(str(errand.data["until"])):
+            raise Busy("the task is not listed yet", retry_after=60.0)
+        await self.db.write(lambda c: self._adopted(c, unknown, found, now))
+
+    def _adopted(self, connection: Connection, unknown: list[Entry], found: str | None, now: datetime) -> None:
+        store, ids = OutboxStore(connection, now), [entry.id for entry in unknown]
+        if found is None:
+            store.move(ids, State.UNKNOWN, reason="十分钟内没查到这条群发任务，请人工核对后再决定")
+            return
+        first = unknown[0].message
+        store.adopt(ids, found, reason=f"等待 {first.sender} 在企业微信里确认发送")
+        store.open_task(Task(found, first.sender, bool(first.to_group), State.CREATED, now))
+        ErrandStore(connection).add(
+            Errand(what="task", whom=found, at=now, data={"sender": first.sender, "to_groups": bool(first.to_group)})
+        )
+
+    async def _tags(self, errand: Errand) -> None:
+        """Learn the numbers and names of corporate tags."""
+        tags = await self.gateway.tags()
+        now = self.clock.now()
+
+        def remember(connection: Connection) -> None:
+            for tag in tags:
+                TagStore(connection, now).remember(tag.name, tag.id, tag.group)
+
+        await self.db.write(remember)
+
     async def _directory(self, errand: Errand) -> None:
         """Ask for everything again that callbacks may have lost."""
         now = self.clock.now()
@@ -161,6 +203,8 @@ class Errands:
             "remind": cls._remind,
             "cancel": cls._cancel,
             "mark": cls._mark,
+            "adopt": cls._adopt,
+            "tags": cls._tags,
             "directory": cls._directory,
         }
 

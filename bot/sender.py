@@ -12,17 +12,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
+from storage.alarm import raise_alarm
 
 from bot.bell import Bell
 from bot.clock import Clock
 from bot.gateway import Gateway, Parcel
+from bot.parcel import MEMBERS_PER_TASK, SHARED, SINGLE, parcels
 from sop.errors import Blocked, Busy, Refused, SendError, Unanswered
-from sop.message import CAPABILITIES, Channel
+from sop.message import Channel
 from sop.receipt import Sent, State
 from sop.timing import Later, Never
 from sop.update import MessageSent
 from storage import inbox, lease
-from storage.engagement import EngagementStore
 from storage.engine import Connection, Database
 from storage.errand import Errand, ErrandStore
 from storage.outbox import Entry, OutboxStore, Task
@@ -31,11 +32,7 @@ from storage.template import TemplateStore
 
 log = structlog.get_logger()
 
-SINGLE = tuple(channel for channel in Channel if CAPABILITIES[channel].individual_text)
-SHARED = tuple(channel for channel in Channel if not CAPABILITIES[channel].individual_text)
 AT_ONCE = 16  # few, so that what is claimed starts at once and an opt-out just before is still seen
-MEMBERS_PER_TASK = 10_000
-GROUPS_PER_TASK = 2_000
 BLOCKED_FOR = timedelta(minutes=5)
 REPEATS = 3  # of an unanswered send, where the platform drops a repeat
 REPEAT_WINDOW = timedelta(minutes=25)  # the platform remembers requests for 30 minutes
@@ -189,7 +186,7 @@ class Sender:
             store.settle(_ids(entries), state, fence=self._fence, reason=reason, due_at=due_at)
             if isinstance(error, Blocked):
                 key = f"blocked:{parcel.channel}:{error.code}:{now.date().isoformat()}"
-                EngagementStore(connection).raise_alarm(key, f"发送通道 {parcel.channel} 已停：{reason}", now)
+                raise_alarm(connection, key, f"发送通道 {parcel.channel} 已停：{reason}", now)
             if state is State.UNKNOWN and parcel.channel in SHARED:
                 ErrandStore(connection).add(_look_up(parcel, entries, now))
 
@@ -222,33 +219,6 @@ class Sender:
     def _report(self, entries: Sequence[Entry], state: State) -> None:
         for entry in entries:
             self.on_settled(entry, state)
-
-
-def parcels(entries: Sequence[Entry]) -> list[tuple[Parcel, list[Entry]]]:
-    """One request for each message, but one for all recipients of equal content where a person must confirm."""
-    alone = [(_parcel([entry]), [entry]) for entry in entries if entry.message.channel in SINGLE]
-    shared: dict[str, list[Entry]] = {}
-    for entry in entries:
-        if entry.message.channel in SHARED:
-            shared.setdefault(entry.digest, []).append(entry)
-    together = []
-    for same in shared.values():
-        size = GROUPS_PER_TASK if same[0].message.to_group else MEMBERS_PER_TASK
-        together += [same[start : start + size] for start in range(0, len(same), size)]
-    return alone + [(_parcel(same), same) for same in together]
-
-
-def _parcel(entries: Sequence[Entry]) -> Parcel:
-    first = entries[0].message
-    return Parcel(
-        channel=first.channel,
-        content=first.content,
-        recipients=tuple(entry.recipient for entry in entries),
-        audience="group" if first.to_group else "staff" if first.to_staff else "member",
-        sender=first.sender,
-        key=first.key,
-        welcome_code=first.welcome_code,
-    )
 
 
 def _ids(entries: Sequence[Entry]) -> list[int]:

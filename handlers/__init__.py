@@ -1,0 +1,55 @@
+"""How we react. The routers in order: the table of contents of what the bot does.
+
+The log comes first, so that every fact is recorded before anybody reacts to it; the fallback comes last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from handlers import (
+    activity,
+    archive,
+    consent,
+    coupon,
+    day,
+    engagement,
+    fallback,
+    group,
+    interaction,
+    journey,
+    kf,
+    link,
+    member,
+    message,
+    operator,
+    staff,
+    tag,
+    template,
+    tier,
+    why,
+)
+from handlers.router import Router
+
+ROUTERS: Sequence[Router] = (
+    member.router,  # friends come and go
+    group.router,  # groups, and who sits in them
+    activity.router,  # every update is logged
+    tag.router,  # tags go to the platform
+    tier.router,  # who moves up, and why
+    template.router,  # what starts journeys
+    journey.router,  # what goes on, and what ends
+    interaction.router,  # polls, light interactions, check-ins
+    coupon.router,  # codes
+    link.router,  # clicks
+    consent.router,  # 退订, 订阅
+    why.router,  # 为什么发给我
+    message.router,  # what became of what we said
+    engagement.router,  # scores and alarms
+    operator.router,  # what operators do by hand
+    staff.router,  # what staff ask the app
+    kf.router,  # 微信客服
+    archive.router,  # what was said in groups
+    day.router,  # housekeeping
+    fallback.router,  # what nobody else answered
+)

@@ -26,6 +26,7 @@ class Settings:
     operators: tuple[str, ...] = ()  # staff who hear alarms
     alarm_line: float = 30.0
     archive: bool = False  # can we read what is said in groups
+    callback_days: int = 30  # how long handled callbacks are kept
 
     @property
     def zone(self) -> str:

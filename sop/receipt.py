@@ -30,7 +30,9 @@ MOVES: dict[State, frozenset[State]] = {
     State.SENDING: frozenset({State.WAITING, State.CREATED, State.SENT, State.REFUSED, State.UNKNOWN}),
     State.CREATED: frozenset({State.CONFIRMED, State.SENT, State.REFUSED, State.CANCELLED}),
     State.CONFIRMED: frozenset({State.SENT, State.REFUSED}),
-    State.UNKNOWN: frozenset({State.SENT, State.CREATED, State.REFUSED, State.WAITING, State.CANCELLED}),
+    State.UNKNOWN: frozenset(
+        {State.UNKNOWN, State.SENT, State.CREATED, State.REFUSED, State.WAITING, State.CANCELLED}
+    ),
     State.SENT: frozenset({State.REFUSED}),  # 微信客服 reports some failures afterwards
     State.REFUSED: frozenset(),
     State.CANCELLED: frozenset(),

@@ -13,6 +13,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -304,3 +305,18 @@ def insert_into(connection: Connection, table: Table) -> Any:
 def can_skip_locked(connection: Connection) -> bool:
     """Whether several processes claim rows at once; SQLite has one writer and nothing to skip."""
     return bool(connection.dialect.name == "postgresql")
+
+
+def sqlite_path(url: str) -> Path | None:
+    """The file behind a SQLite URL; None for another database."""
+    parsed = make_url(url)
+    return Path(parsed.database or "") if parsed.get_backend_name() == "sqlite" else None
+
+
+def copy_sqlite(source: Path, target: Path) -> None:
+    """A consistent copy of a database that may be in use."""
+    if not source.exists():
+        raise Misconfigured(f"There is no database at {source}.", remedy="Check storage.database.")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with closing(sqlite3.connect(source)) as whole, closing(sqlite3.connect(target)) as copy:
+        whole.backup(copy)

@@ -154,6 +154,15 @@ class OutboxStore:
         )
         return result.rowcount
 
+    def adopt(self, ids: Iterable[int], number: str, *, reason: str) -> int:
+        """Messages whose task was found on the platform after all."""
+        result = self._connection.execute(
+            update(outbox)
+            .where(outbox.c.id.in_(list(ids)), outbox.c.state == State.UNKNOWN)
+            .values(state=State.CREATED, number=number, reason=reason)
+        )
+        return result.rowcount
+
     def orphaned(self, before: datetime, reason: str) -> int:
         """What a dead sender left in the middle of a send becomes unknown, for a person to look at."""
         result = self._connection.execute(
@@ -226,6 +235,9 @@ class OutboxStore:
     def get(self, message_id: int) -> Entry | None:
         found = self._entries(outbox.c.id == message_id)
         return found[0] if found else None
+
+    def several(self, ids: Collection[int]) -> list[Entry]:
+        return self._entries(outbox.c.id.in_(ids))
 
     def by_key(self, key: str) -> Entry | None:
         found = self._entries(outbox.c.key == key)

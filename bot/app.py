@@ -1,0 +1,257 @@
+"""The one place where everything is put together. Nothing connects, reads a file or starts a task before this.
+
+``App`` runs any of the four roles (web, work, send, tick) over one database; all of them in one process,
+or each on its own, any number of times.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import structlog
+from aiohttp import web
+
+from bot.bell import Bell
+from bot.chance import Chance, SystemChance
+from bot.cipher import Cipher
+from bot.clock import Clock, SystemClock
+from bot.config import Config
+from bot.console.app import add_console
+from bot.desk import Desk
+from bot.errands import Errands
+from bot.outgoing import Outgoing
+from bot.pages.app import add_pages
+from bot.scheduler import Scheduler
+from bot.sender import Sender
+from bot.server import Doors, Health, Metrics
+from bot.setting import cipher_keys, house_settings, wecom_settings
+from bot.wecom.gateway import WeComGateway
+from bot.wecom.parse import parse
+from bot.worker import Worker, understand
+from handlers import ROUTERS
+from handlers.context import Context
+from handlers.reaction import Reaction
+from handlers.router import Switchboard
+from sop.errors import Misconfigured
+from sop.receipt import State
+from sop.update import Update
+from storage import inbox, schema
+from storage.alarm import raise_alarm
+from storage.engine import database
+from storage.outbox import Entry, OutboxStore
+from storage.shared import Shared
+from storage.shared_memory import SharedMemory
+from storage.tx import Tx
+
+log = structlog.get_logger()
+
+ALONE_IDLE_S = 3600.0  # in one process bells ring, so nobody needs to look by themselves
+FLEET_IDLE_S = 1.0  # between processes a ring may be lost
+RESTART_AFTER_S = 1.0
+DRAIN_S = 15.0
+LARGEST_REQUEST = 1024 * 1024
+
+
+class Role(StrEnum):
+    """What a process can do; all of them together are the whole bot."""
+
+    WEB = "web"
+    WORK = "work"
+    SEND = "send"
+    TICK = "tick"
+
+
+EVERYTHING = tuple(Role)
+
+
+@dataclass
+class App:
+    """Open it as an async context manager; it serves until it is closed."""
+
+    config: Config
+    clock: Clock = field(default_factory=SystemClock)
+    chance: Chance = field(default_factory=SystemChance)
+    roles: Sequence[Role] = EVERYTHING
+    base: Path = Path(".")
+    metrics: Metrics = field(default_factory=Metrics)
+    handled: dict[str, int] = field(default_factory=dict)
+
+    async def __aenter__(self) -> Self:
+        self._stack = AsyncExitStack()
+        try:
+            await self._open()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    # ------------------------------------------------------------ putting together
+
+    async def _open(self) -> None:
+        self.db = await self._stack.enter_async_context(database(self.config.storage.database.get_secret_value()))
+        await schema.ensure(self.db)
+        self.shared = await self._stack.enter_async_context(self._shared())
+        outgoing = await self._stack.enter_async_context(Outgoing(self.clock))
+        self.settings = house_settings(self.config)
+        self.gateway = WeComGateway(
+            wecom_settings(self.config), outgoing, self.clock, self.chance, self.shared
+        )
+        self.switchboard = Switchboard(ROUTERS)
+        self.bells = {name: Bell(self.clock) for name in ("worker", "sender", "errands", "scheduler")}
+        for name, bell in self.bells.items():
+            self.shared.listen(name, bell.ring)
+        self.desk = Desk(self.db, self.clock, self.switchboard, self.context_of, self.bells["worker"])
+        self._tasks: list[asyncio.Task[None]] = []
+        self._stack.push_async_callback(self._stop_roles)
+        if Role.WEB in self.roles:
+            await self._serve()
+        for name, run in self._runs():
+            self._tasks.append(asyncio.create_task(self._supervise(name, run), name=name))
+
+    def _shared(self) -> Shared:
+        url = self.config.storage.redis.get_secret_value()
+        if not url:
+            return SharedMemory()
+        from storage.shared_redis import SharedRedis  # only a fleet needs the client
+
+        return SharedRedis(url)
+
+    def context_of(self, update: Update, tx: Tx) -> Context:
+        return Context(
+            tx=tx, now=tx.now, settings=self.settings, token=self.chance.token, fraction=self.chance.fraction,
+            update=update,
+        )
+
+    @property
+    def _alone(self) -> bool:
+        return set(self.roles) == set(Role) and not self.config.storage.redis.get_secret_value()
+
+    def _runs(self) -> list[tuple[str, Callable[[], Awaitable[None]]]]:
+        idle = ALONE_IDLE_S if self._alone else FLEET_IDLE_S
+        name = f"{socket.gethostname()}:{os.getpid()}"[:48]
+        runs: list[tuple[str, Callable[[], Awaitable[None]]]] = []
+        if Role.WORK in self.roles:
+            worker = Worker(
+                self.db, self.switchboard, self.context_of, understand(parse), self.clock, self.bells["worker"],
+                name, idle_s=idle, after_batch=self._ring_others, on_reaction=self._count,
+            )
+            runs.append(("worker", worker.run))
+        if Role.SEND in self.roles:
+            sender = Sender(
+                self.db, self.gateway, self.clock, self.bells["sender"], self.bells["worker"],
+                self.settings.house, name, alone=self._alone, idle_s=idle, on_settled=self._count_message,
+            )
+            errands = Errands(
+                self.db, self.gateway, self.clock, self.bells["errands"], self.bells["worker"], idle_s=idle
+            )
+            runs += [("sender", sender.run), ("errands", errands.run)]
+        if Role.TICK in self.roles:
+            scheduler = Scheduler(
+                self.db, self.clock, self.bells["scheduler"], self.settings.zone, self.bells["worker"], idle_s=idle
+            )
+            runs.append(("scheduler", scheduler.run))
+        return runs
+
+    async def _supervise(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
+        """A role that fails says why and starts again: a database that was away comes back."""
+        while True:
+            try:
+                await run()
+            except Exception as error:  # the edge of a task: nothing may end it but being told to stop
+                log.exception("role failed", role=name, reason=f"{type(error).__name__}: {error}")
+                await asyncio.sleep(RESTART_AFTER_S)
+
+    async def _stop_roles(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=DRAIN_S)
+
+    # ------------------------------------------------------------ web
+
+    async def _serve(self) -> None:
+        self.web = self._web()
+        runner = web.AppRunner(self.web, access_log=None, handle_signals=False, shutdown_timeout=DRAIN_S)
+        await runner.setup()
+        self._stack.push_async_callback(runner.cleanup)
+        server = self.config.server
+        try:
+            await web.TCPSite(runner, server.host, server.port).start()
+        except OSError as error:
+            raise Misconfigured(
+                f"Port {server.port} on {server.host} cannot be used: {error.strerror or error}.",
+                remedy="Stop what runs there, or choose another server.port.",
+                field="server.port",
+            ) from error
+        self.port = runner.addresses[0][1]
+
+    def _web(self) -> web.Application:
+        app = web.Application(client_max_size=LARGEST_REQUEST)
+        corp = self.config.wecom.corp_id
+        ciphers = {
+            door: Cipher(token, aes_key, corp) for door, (token, aes_key) in cipher_keys(self.config).items()
+        }
+        Doors(self.db, self.clock, corp, ciphers, self.bells["worker"], self.metrics, self.alarm).add_to(app)
+        Health(self.db, self.metrics, self._measure).add_to(app)
+        add_pages(
+            app, db=self.db, clock=self.clock, desk=self.desk, gateway=self.gateway, chance=self.chance,
+            settings=self.settings, secret=self._page_secret(), oauth_base=self.config.wecom.oauth_base,
+            corp_id=corp, agent_id=str(self.config.wecom.app[0].agent_id) if self.config.wecom.app else "",
+        )
+        add_console(
+            app, db=self.db, clock=self.clock, desk=self.desk, chance=self.chance, zone=self.settings.zone,
+            public_url=self.settings.public_url,
+        )
+        return app
+
+    def _page_secret(self) -> bytes:
+        """The key of members' sessions: kept beside the data, made once."""
+        path = self.base / self.config.storage.data_dir / "pages.key"
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(self.chance.bytes(32))
+            path.chmod(0o600)
+        return hashlib.sha256(path.read_bytes()).digest()
+
+    # ------------------------------------------------------------ telling
+
+    def _ring_others(self) -> None:
+        for name in ("sender", "errands", "scheduler"):
+            self.bells[name].ring()
+
+    def _count(self, update: Update, reaction: Reaction) -> None:
+        self.metrics.updates.labels(str(update.kind)).inc()
+        self.handled[str(update.kind)] = self.handled.get(str(update.kind), 0) + 1
+
+    def _count_message(self, entry: Entry, state: State) -> None:
+        self.metrics.messages.labels(str(entry.message.channel), str(state)).inc()
+
+    async def _measure(self) -> None:
+        now = self.clock.now()
+        waiting = await self.db.read(inbox.counts)
+        messages = await self.db.read(lambda c: OutboxStore(c, now).counts())
+        for state, count in waiting.items():
+            self.metrics.inbox.labels(state).set(count)
+        for state, count in messages.items():
+            self.metrics.outbox.labels(state).set(count)
+
+    async def alarm(self, text: str) -> None:
+        """Raise an alarm operators see; the same text on the same day is one alarm."""
+        now = self.clock.now()
+        key = f"{text[:100]}:{now.date().isoformat()}"
+        await self.db.write(lambda c: raise_alarm(c, key, text, now))

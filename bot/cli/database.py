@@ -1,0 +1,77 @@
+"""The database: bring it up to date, copy it, bring a copy back."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bot.cli.frame import ConfigPath, configured, out, quiet_log, run_async
+from bot.config import Config
+from sop.errors import Misconfigured
+from storage import schema
+from storage.engine import copy_sqlite, database, sqlite_path
+
+app = typer.Typer(help="Schema and copies.", no_args_is_help=True)
+
+
+@app.command("upgrade")
+def upgrade(config: ConfigPath = None) -> None:
+    """Bring the schema up to date."""
+    quiet_log()
+    url = configured(config).storage.database.get_secret_value()
+
+    async def work() -> tuple[str, str]:
+        async with database(url) as db:
+            return await schema.upgrade(db)
+
+    before, after = run_async(work())
+    out.print(f"数据库结构：{before or '空'} → {after}")
+
+
+@app.command("backup")
+def backup(file: Annotated[Path, typer.Argument(help="Where the copy goes.")], config: ConfigPath = None) -> None:
+    """Copy the database while it runs."""
+    quiet_log()
+    settings = configured(config)
+    if file.exists():
+        raise Misconfigured(f"{file} exists already.", remedy="Name another file; nothing is overwritten.")
+    path = sqlite_path(settings.storage.database.get_secret_value())
+    if path is None:
+        _postgres("pg_dump", settings, ["--format=custom", f"--file={file}"])
+    else:
+        copy_sqlite(path, file)
+    out.print(f"已备份到 {file}（{file.stat().st_size / 1e6:.1f} MB）")
+
+
+@app.command("restore")
+def restore(file: Annotated[Path, typer.Argument(help="A copy made by backup.")], config: ConfigPath = None) -> None:
+    """Bring a copy back; what was there is kept beside it."""
+    quiet_log()
+    settings = configured(config)
+    if not file.exists():
+        raise Misconfigured(f"There is no copy at {file}.", remedy="Check the path.")
+    path = sqlite_path(settings.storage.database.get_secret_value())
+    if path is None:
+        _postgres("pg_restore", settings, ["--clean", "--if-exists", str(file)])
+    else:
+        if path.exists():
+            kept = path.with_name(path.name + ".before-restore")
+            copy_sqlite(path, kept)
+            out.print(f"原来的数据库留在 {kept}")
+            for leftover in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
+                leftover.unlink(missing_ok=True)
+        copy_sqlite(file, path)
+    out.print("已恢复。先停着机器人核对一遍再启动：备份之后发生的事它都不知道。")
+
+
+def _postgres(tool: str, settings: Config, arguments: list[str]) -> None:
+    if shutil.which(tool) is None:
+        raise Misconfigured(f"{tool} is not installed.", remedy="Install PostgreSQL's client programs.")
+    target = ["--dbname", settings.storage.database.get_secret_value()]
+    done = subprocess.run([tool, *target, *arguments], check=False, capture_output=True, text=True)
+    if done.returncode:
+        raise Misconfigured(f"{tool} failed: {done.stderr.strip().splitlines()[-1:]}", remedy="See the message above.")

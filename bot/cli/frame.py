@@ -1,0 +1,61 @@
+"""What every command shares: finding the configuration, running async work, speaking to a terminal."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+from rich.console import Console
+
+from bot.config import Config, load
+from bot.log import set_up
+from sop.errors import Misconfigured, QunxingError, TemplateError
+
+T = TypeVar("T")
+
+ConfigPath = Annotated[
+    Path | None,
+    typer.Option("--config", envvar="QUNXING_CONFIG", help="The configuration file (config.toml).", show_default=False),
+]
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def configured(path: Path | None, *, required: bool = False) -> Config:
+    """The configuration in force; without a file the defaults hold, unless one was asked for by name."""
+    chosen = path or Path("config.toml")
+    if not chosen.exists():
+        if path is not None or required:
+            raise Misconfigured(
+                f"There is no configuration at {chosen}.", remedy="Run qunxing init, or name another with --config."
+            )
+        return load(None, os.environ)
+    return load(chosen, os.environ)
+
+
+def run_async(work: Coroutine[Any, Any, T]) -> T:
+    """Run async work to its end, on the fast loop where there is one."""
+    if sys.platform == "win32":
+        return asyncio.run(work)
+    import uvloop
+
+    return uvloop.run(work)
+
+
+def complain(error: QunxingError) -> None:
+    """Say what went wrong, and what to do next."""
+    if isinstance(error, TemplateError):
+        err.print(str(error), style="red", markup=False)
+        return
+    err.print(f"错误 / error: {error}", style="red", markup=False)
+
+
+def quiet_log() -> None:
+    """Commands speak to people: only warnings of the machinery are shown."""
+    set_up(level="warning", fmt="console")

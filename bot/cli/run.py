@@ -1,0 +1,78 @@
+"""Running the bot: all of it in one process, or one role."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bot.app import EVERYTHING, App, Role
+from bot.chance import SystemChance
+from bot.cli.frame import ConfigPath, configured, out, run_async
+from bot.config import Config, write_new
+from bot.log import set_up
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command("init")(init)
+    app.command("check")(check)
+    app.command("run")(run)
+    for role in Role:
+        app.command(str(role), help=f"The {role} role on its own; any number may run.")(_alone(role))
+
+
+def init(
+    directory: Annotated[Path, typer.Option("--dir", help="Where to write config.toml.")] = Path("."),
+) -> None:
+    """Write config.toml with generated secrets."""
+    path = write_new(directory, SystemChance())
+    out.print(f"已写好 {path}。填上企业微信的 corp_id 和各个 secret，然后运行：qunxing check")
+    out.print("新建一个控制台账号：qunxing user add NAME")
+
+
+def check(config: ConfigPath = None) -> None:
+    """What is wrong with the installation, and what to do."""
+    from bot.doctor import examine
+
+    settings = configured(config)
+    findings = run_async(examine(settings))
+    for finding in findings:
+        mark = "[green]✓[/green]" if finding.good else "[red]✗[/red]"
+        out.print(f"{mark} {finding.what}：{finding.said}")
+        if finding.remedy:
+            out.print(f"   → {finding.remedy}")
+    if any(not finding.good for finding in findings):
+        raise typer.Exit(1)
+
+
+def run(config: ConfigPath = None) -> None:
+    """Everything in one process."""
+    _start(configured(config, required=True), EVERYTHING)
+
+
+def _alone(role: Role) -> object:
+    def command(config: ConfigPath = None) -> None:
+        _start(configured(config, required=True), [role])
+
+    command.__name__ = str(role)
+    return command
+
+
+def _start(config: Config, roles: Sequence[Role]) -> None:
+    set_up(level="info", fmt="json")
+    run_async(_until_told(config, roles))
+
+
+async def _until_told(config: Config, roles: Sequence[Role]) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    async with App(config, roles=roles):
+        if Role.WEB in roles:
+            out.print(f"群星在 {config.server.public_url} 运行，控制台：{config.server.public_url}/console/")
+        await stop.wait()

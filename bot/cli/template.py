@@ -1,0 +1,190 @@
+"""SOP templates as files: import, export, validate, compare, publish."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+from rich.table import Table
+
+from bot.clock import SystemClock
+from bot.cli.frame import ConfigPath, configured, err, out, quiet_log, run_async
+from sop.errors import Misconfigured, NotFound, TemplateError
+from sop.file import read
+from storage import schema
+from storage.engine import Database, database
+from storage.template import TemplateStore
+
+app = typer.Typer(help="SOP templates as files.", no_args_is_help=True)
+
+T = TypeVar("T")
+LIBRARY = Path(__file__).resolve().parents[2] / "sop" / "library"
+
+Files = Annotated[list[Path], typer.Argument(help="TOML files, or folders of them; the word library means the ready ones.")]
+
+
+@app.command("validate")
+def validate(files: Files) -> None:
+    """Check files without touching any database; every mistake with line, expectation and example."""
+    wrong = 0
+    for path in _files(files):
+        try:
+            template = read(_text(path), source=str(path))
+        except TemplateError as error:
+            wrong += 1
+            err.print(str(error), style="red", markup=False)
+        else:
+            out.print(f"✓ {path}：「{template.name}」，{len(template.steps)} 步")
+    if wrong:
+        raise typer.Exit(1)
+
+
+@app.command("import")
+def import_files(
+    files: Files,
+    publish: Annotated[bool, typer.Option("--publish", help="Publish what was imported at once.")] = False,
+    config: ConfigPath = None,
+) -> None:
+    """Keep files as new drafts; a file equal to the newest version changes nothing."""
+    quiet_log()
+    settings = configured(config)
+    texts = [(path, _text(path)) for path in _files(files)]
+    for path, text in texts:
+        read(text, source=str(path))  # all or none
+
+    async def work(db: Database) -> None:
+        now = SystemClock().now()
+        for _, text in texts:
+            said = await db.write(lambda c, text=text: keep(TemplateStore(c, now), text, publish, settings.community.timezone))
+            out.print(said)
+
+    _with_database(config, work)
+
+
+def keep(store: TemplateStore, text: str, publish: bool, zone: str, by: str = "命令行") -> str:
+    """Save a text as the newest version of its template when it differs; returns what was done, in one line."""
+    template = read(text)
+    versions = store.versions(template.id)
+    newest = versions[0] if versions else None
+    if newest is None or newest.text != text:
+        newest = store.save(template.id, template.name, text, by=by)
+        done = f"「{template.name}」存为第 {newest.version} 版草稿"
+    else:
+        done = f"「{template.name}」与第 {newest.version} 版相同"
+    if publish and newest.state != "published":
+        store.publish(template.id, newest.version, zone=zone)
+        done += "，已发布"
+    return done
+
+
+@app.command("export")
+def export(
+    directory: Annotated[Path, typer.Option("--dir", help="Where the files go.")] = Path("sop-export"),
+    config: ConfigPath = None,
+) -> None:
+    """Write the newest version of every template, to the letter."""
+    quiet_log()
+
+    async def work(db: Database) -> None:
+        now = SystemClock().now()
+        saved = await db.read(lambda c: TemplateStore(c, now).newest_of_each())
+        directory.mkdir(parents=True, exist_ok=True)
+        for one in saved:
+            path = directory / f"{one.id}.toml"
+            path.write_text(one.text, "utf-8")
+            out.print(f"{path}：第 {one.version} 版（{one.state}）")
+        if not saved:
+            out.print("还没有模板。qunxing sop import library 可以导入现成的。")
+
+    _with_database(config, work)
+
+
+@app.command("diff")
+def diff(file: Path, config: ConfigPath = None) -> None:
+    """What a file would change against the published version; exit 1 when it differs."""
+    quiet_log()
+    text = _text(file)
+    template = read(text, source=str(file))
+
+    async def work(db: Database) -> str:
+        now = SystemClock().now()
+        saved = await db.read(lambda c: TemplateStore(c, now).published_version(template.id))
+        return saved.text if saved else ""
+
+    before = _with_database(config, work)
+    lines = list(difflib.unified_diff(before.splitlines(), text.splitlines(), "已发布", str(file), lineterm=""))
+    for line in lines:
+        style = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "")
+        out.print(line, style=style, markup=False)
+    if lines:
+        raise typer.Exit(1)
+    out.print("与已发布的版本相同。")
+
+
+@app.command("publish")
+def publish(
+    template: str,
+    version: Annotated[int, typer.Option(help="0 is the newest.")] = 0,
+    config: ConfigPath = None,
+) -> None:
+    """Make a version the published one; journeys under way keep theirs."""
+    quiet_log()
+    settings = configured(config)
+
+    async def work(db: Database) -> int:
+        now = SystemClock().now()
+        chosen = version or await db.read(lambda c: TemplateStore(c, now).newest_version(template))
+        if not chosen:
+            raise NotFound("template", template)
+        await db.write(lambda c: TemplateStore(c, now).publish(template, chosen, zone=settings.community.timezone))
+        return chosen
+
+    out.print(f"已发布 {template} 第 {_with_database(config, work)} 版。")
+
+
+@app.command("list")
+def show(config: ConfigPath = None) -> None:
+    """Every template with its newest version and state."""
+    quiet_log()
+
+    async def work(db: Database) -> Table:
+        now = SystemClock().now()
+        table = Table("模板", "名称", "版本", "状态")
+        for saved in await db.read(lambda c: TemplateStore(c, now).newest_of_each()):
+            table.add_row(saved.id, saved.name, str(saved.version), saved.state)
+        return table
+
+    out.print(_with_database(config, work))
+
+
+def _with_database(config: Path | None, work: Callable[[Database], Awaitable[T]]) -> T:
+    url = configured(config).storage.database.get_secret_value()
+
+    async def opened() -> T:
+        async with database(url) as db:
+            await schema.ensure(db)
+            return await work(db)
+
+    return run_async(opened())
+
+
+def _files(given: list[Path]) -> list[Path]:
+    found: list[Path] = []
+    for path in given:
+        path = LIBRARY if str(path) == "library" and not path.exists() else path
+        found += sorted(path.glob("*.toml")) if path.is_dir() else [path]
+    if not found:
+        raise Misconfigured("There is no TOML file among what was named.", remedy="Name files, a folder, or library.")
+    return found
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except OSError as error:
+        raise Misconfigured(f"{path} cannot be read: {error.strerror}.", remedy="Check the path.") from error
+    except UnicodeDecodeError as error:
+        raise Misconfigured(f"{path} is not UTF-8 text.", remedy="Save it as UTF-8.") from error

@@ -1,0 +1,42 @@
+"""Console accounts."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from bot.clock import SystemClock
+from bot.cli.frame import ConfigPath, configured, out, quiet_log, run_async
+from bot.console.app import add_operator
+from storage import schema
+from storage.engine import database
+
+app = typer.Typer(help="Console accounts.", no_args_is_help=True)
+
+
+@app.callback()
+def _group() -> None:
+    """Console accounts."""
+
+
+@app.command("add")
+def add(
+    name: str,
+    role: Annotated[str, typer.Option(help="admin or operator")] = "operator",
+    password: Annotated[
+        str, typer.Option(prompt="密码 / password", confirmation_prompt=True, hide_input=True, help="Asked for when not given.")
+    ] = "",
+    config: ConfigPath = None,
+) -> None:
+    """Let somebody sign in to the console."""
+    quiet_log()
+    url = configured(config).storage.database.get_secret_value()
+
+    async def work() -> None:
+        async with database(url) as db:
+            await schema.ensure(db)
+            await add_operator(db, name, password, role, SystemClock().now())
+
+    run_async(work())
+    out.print(f"已添加账号 {name}（{role}）")

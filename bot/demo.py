@@ -1,0 +1,126 @@
+"""The demo: simulator, bot and console in one process, with a living sample community and eight weeks behind it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from bot.app import App
+from bot.chance import SeededChance
+from bot.clock import TurnedClock
+from bot.config import Config, from_plain
+from bot.console.app import add_operator
+from bot.simulator.sample import SEED, Sample, sample_world
+from bot.simulator.script import Script
+from bot.simulator.simulator import Simulator
+from sop.activity import talk
+from sop.coupon import Batch
+from sop.file import read
+from sop.update import GroupDescribed, MemberDescribed
+from storage import inbox
+from storage.coupon import CouponStore
+from storage.engine import Connection
+from storage.template import TemplateStore
+from storage.tx import Tx
+
+LIBRARY = Path(__file__).resolve().parents[1] / "sop" / "library"
+PASSWORD = "qunxing-demo"
+HISTORY_DAYS = 56
+COUPONS = ("welcome", "新人咖啡券", 200)
+
+Say = Callable[[str], None]
+
+
+@dataclass
+class Demo:
+    """The running demo: where to look, and what to compare in the end."""
+
+    app: App
+    simulator: Simulator
+    sample: Sample
+    url: str
+
+
+@asynccontextmanager
+async def demo(*, port: int, speed: float, start: datetime, say: Say, play: bool = True) -> AsyncIterator[Demo]:
+    """Everything at once, in a folder of its own that goes when the demo ends."""
+    clock, chance = TurnedClock(start), SeededChance(SEED)
+    sample = sample_world(clock, chance)
+    with tempfile.TemporaryDirectory(prefix="qunxing-demo-") as folder:
+        async with Simulator(clock=clock, chance=chance, world=sample.world) as simulator:
+            await simulator.serve()
+            config = _config(simulator, port, Path(folder))
+            async with App(config, clock=clock, base=Path(folder)) as app:
+                url = f"http://127.0.0.1:{app.port}"
+                say("正在准备一个有 56 天历史的社群……")
+                await furnish(app, sample)
+                await simulator.connect(url)
+                simulator.pace(speed)
+                if play:
+                    simulator.start(Script(simulator, sample).run())
+                yield Demo(app, simulator, sample, url)
+                simulator.pace(0)
+
+
+def _config(simulator: Simulator, port: int, folder: Path) -> Config:
+    plain = simulator.settings()
+    plain["wecom"]["oauth_base"] = simulator.oauth_base
+    plain["wecom"]["archive"]["feed_url"] = f"{simulator.api_base}/cgi-bin/archive/feed"
+    plain["server"] = {"host": "127.0.0.1", "port": port, "public_url": f"http://127.0.0.1:{port}"}
+    plain["storage"] = {"database": f"sqlite:///{folder / 'qunxing.sqlite'}", "data_dir": str(folder)}
+    plain["community"] = {"operators": list(simulator.world.staff)}
+    return from_plain(plain)
+
+
+async def furnish(app: App, sample: Sample) -> None:
+    """What a community that has run for eight weeks has: people, groups, history, plans, coupons, an account."""
+    now = app.clock.now()
+    groups = [await app.gateway.group(group) for group in await app.gateway.groups()]
+    people = {seat.member for group in groups for seat in group.seats if not seat.staff}
+    members = [await app.gateway.member(member) for member in sorted(people)]
+    await app.db.write(lambda c: _introduce(c, groups, members, now))
+    await _remember(app, sample)
+    await app.db.write(lambda c: _plan(c, now, app.settings.zone))
+    await add_operator(app.db, "demo", PASSWORD, "admin", now)
+    app.bells["worker"].ring()
+
+
+def _introduce(
+    connection: Connection, groups: list[GroupDescribed], members: list[MemberDescribed], now: datetime
+) -> None:
+    knocks = [inbox.knock_of(group, lane=group.group, now=now) for group in groups]
+    knocks += [inbox.knock_of(member, lane=member.member, now=now) for member in members]
+    inbox.insert(connection, knocks)
+
+
+async def _remember(app: App, sample: Sample) -> None:
+    """Eight weeks of talk, logged day by day as if the archive had told it."""
+    day: list[object] = []
+    for number, record in enumerate(sample.history(HISTORY_DAYS)):
+        day.append(talk(record, number))
+        if len(day) >= 500:
+            await _log(app, day)
+            day = []
+    await _log(app, day)
+
+
+async def _log(app: App, facts: list[object]) -> None:
+    now = app.clock.now()
+    await app.db.write(lambda c: Tx(c, now).activity.log_all(facts))
+
+
+def _plan(connection: Connection, now: datetime, zone: str) -> None:
+    templates = TemplateStore(connection, now)
+    for path in sorted(LIBRARY.glob("*.toml")):
+        text = path.read_text("utf-8")
+        template = read(text, source=path.name)
+        saved = templates.save(template.id, template.name, text, by="演示")
+        templates.publish(template.id, saved.version, zone=zone)
+    batch, name, size = COUPONS
+    coupons = CouponStore(connection, now)
+    coupons.open(Batch(id=batch, name=name, ends=now + timedelta(days=90), valid_days=14))
+    coupons.stock(batch, [f"QX{number:05d}" for number in range(1, size + 1)])
