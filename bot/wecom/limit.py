@@ -19,7 +19,6 @@ RECEIVER = (
     Limit(1000, HOUR_S),
 )  # app messages to one member of staff; excess is dropped
 WEBHOOK = (Limit(20, MINUTE_S),)
-REMINDERS = (Limit(3, 24 * HOUR_S),)  # of one group-send task
 UNTOKENED = (
     Limit(2, MINUTE_S),
 )  # kf/sync_msg without the doorbell's token: "heavily limited", no number given
@@ -36,10 +35,6 @@ def of_receivers(app: str, staff: Sequence[str]) -> list[Demand]:
 
 def of_webhook(mark: str) -> list[Demand]:
     return [Demand(f"webhook:{mark}", limit) for limit in WEBHOOK]
-
-
-def of_reminders(task: str) -> list[Demand]:
-    return [Demand(f"remind:{task}", limit) for limit in REMINDERS]
 
 
 def of_untokened(account: str) -> list[Demand]:

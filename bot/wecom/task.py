@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from bot.gateway import Parcel
-from bot.wecom import limit, payload
+from bot.wecom import payload
 from bot.wecom.client import WeComClient
 from bot.wecom.person import person
 from sop.receipt import Outcome
@@ -46,7 +46,7 @@ class Tasks:
         return found[0] if len(found) == 1 else None
 
     async def remind(self, task: str) -> None:
-        await self._post("remind_groupmsg_send", {"msgid": task}, limit.of_reminders(task))
+        await self._post("remind_groupmsg_send", {"msgid": task})
 
     async def cancel(self, task: str) -> None:
         await self._post("cancel_groupmsg_send", {"msgid": task})
@@ -104,10 +104,9 @@ class Tasks:
             if not cursor:
                 return
 
-    async def _post(self, path: str, body: dict[str, Any], demands: Any = ()) -> dict[str, Any]:
-        path = f"externalcontact/{path}"
-        wanted = [*limit.of_corp(path), *demands]
-        return await self.client.post(path, self.client.credentials.contact(), body, demands=wanted)
+    async def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        contact = self.client.credentials.contact()
+        return await self.client.post(f"externalcontact/{path}", contact, body)
 
 
 def _result(row: dict[str, Any]) -> tuple[str, str, int]:

@@ -218,6 +218,9 @@ async def test_a_webhook_needs_no_token(gateway: WeComGateway, wire: Any) -> Non
     assert wire.last.body["text"]["content"].splitlines()[-1] == "B. 冷泡茶"
 
 
+SENDERS = {Channel.APP: "community", Channel.WEBHOOK: "运营群", Channel.KF: "wkQX1"}
+
+
 @pytest.mark.parametrize("channel", list(Channel))
 async def test_a_text_too_long_is_refused_at_home(gateway: WeComGateway, wire: Any, channel: Channel) -> None:
     long = "a" * (CAPABILITIES[channel].max_bytes + 1)
@@ -225,9 +228,8 @@ async def test_a_text_too_long_is_refused_at_home(gateway: WeComGateway, wire: A
 
     with pytest.raises(Refused):
         await gateway.send(
-            parcel(channel, long, audience=audience, sender="community" if channel is Channel.APP else "运营群",
-                   welcome_code="W1" if channel is Channel.WELCOME else "")
-        )  # fmt: skip
+            parcel(channel, long, audience=audience, sender=SENDERS.get(channel, "linmo"), welcome_code="W1")
+        )
 
     assert wire.asked == []
 
@@ -426,8 +428,11 @@ async def test_with_too_many_staff_groups_are_asked_for_by_owner(gateway: WeComG
     assert len(wire.last.body["owner_filter"]["userid_list"]) == 50
 
 
-TAGS = {"group_id": "g1", "group_name": "群星", "tag": [{"id": "et1", "name": "潜力"}, {"id": "et2", "name": "旧",
-        "deleted": True}]}  # fmt: skip
+TAGS = {
+    "group_id": "g1",
+    "group_name": "群星",
+    "tag": [{"id": "et1", "name": "潜力"}, {"id": "et2", "name": "旧", "deleted": True}],
+}
 
 
 async def test_tags_that_live_are_listed(gateway: WeComGateway, wire: Any) -> None:
@@ -564,8 +569,16 @@ async def test_a_lost_cursor_starts_over(gateway: WeComGateway, wire: Any) -> No
 
 
 def _record(seq: int, **fields: Any) -> dict[str, Any]:
-    plain = {"msgid": f"{seq}_external", "action": "send", "from": ALICE, "tolist": ["linmo"], "roomid": "wrG1",
-             "msgtime": 1767250800123, "msgtype": "text", "text": {"content": "签到 @林墨 早"}}  # fmt: skip
+    plain = {
+        "msgid": f"{seq}_external",
+        "action": "send",
+        "from": ALICE,
+        "tolist": ["linmo"],
+        "roomid": "wrG1",
+        "msgtime": 1767250800123,
+        "msgtype": "text",
+        "text": {"content": "签到 @林墨 早"},
+    }
     return {"seq": seq, **plain, **fields}
 
 
@@ -585,13 +598,13 @@ async def test_the_archive_tells_what_people_said_in_groups(gateway: WeComGatewa
     page = await gateway.hear_archive(10)
 
     at = datetime.fromtimestamp(1767250800.123, UTC)
-    heard = {"at": at, "via": "archive", "group": "wrG1"}
+    heard: dict[str, Any] = {"at": at, "via": "archive", "group": "wrG1"}
     assert page.updates == (
         MessageHeard(
             id="archive:11_external", member=ALICE, text="签到 @林墨 早", mentions=("林墨",), **heard
-        ),  # type: ignore[arg-type]
-        MessageHeard(id="archive:12_external", member="linmo", text="早", from_staff=True, **heard),  # type: ignore[arg-type]
-        MessageHeard(id="archive:17_external", member=ALICE, media="image", **heard),  # type: ignore[arg-type]
+        ),
+        MessageHeard(id="archive:12_external", member="linmo", text="早", from_staff=True, **heard),
+        MessageHeard(id="archive:17_external", member=ALICE, media="image", **heard),
     )
     assert (page.seq, page.more) == (18, True)
     assert (wire.last.query, wire.last.token) == ({"seq": "10", "limit": "1000"}, "T-archive-secret-1")
