@@ -1,0 +1,167 @@
+"""Audience expressions are set algebra, and an empty clause never widens."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sop.errors import TemplateError
+from sop.tag import All, Ask, Audience, Expression, Facts, Is, Not, Some, atoms, matches, parse, to_text
+
+TAGS = ["职场新人", "创业人群", "已购", "暂不 打扰", 'a"b', "tier:core", "（x）", ":y", "\\"]
+GROUPS = ["新手答疑群", "核心 共创群"]
+
+PEOPLE = st.builds(
+    Facts,
+    tags=st.frozensets(st.sampled_from(TAGS)),
+    tier=st.sampled_from(["new", "potential", "core"]),
+    groups=st.frozensets(st.sampled_from(GROUPS)),
+    source=st.sampled_from(["", "poster_0103"]),
+)
+ATOMS = st.one_of(
+    st.builds(Is, st.sampled_from(TAGS)),
+    st.builds(Is, st.sampled_from(["new", "potential", "core"]), st.just(Ask.TIER)),
+    st.builds(Is, st.sampled_from(GROUPS), st.just(Ask.GROUP)),
+    st.just(Is("poster_0103", Ask.SOURCE)),
+)
+
+
+def joined(parts: st.SearchStrategy[Expression]) -> st.SearchStrategy[Expression]:
+    several = st.lists(parts, min_size=2, max_size=3).map(tuple)
+    return st.one_of(parts.map(Not), several.map(All), several.map(Some))
+
+
+EXPRESSIONS = st.recursive(ATOMS, joined, max_leaves=8)
+COMMUNITIES = st.lists(PEOPLE, max_size=8)
+
+
+def members(expression: Expression, community: list[Facts]) -> set[int]:
+    return {at for at, facts in enumerate(community) if matches(expression, facts)}
+
+
+def algebra(expression: Expression, community: list[Facts]) -> set[int]:
+    """The same question answered with sets of people instead of one person at a time."""
+    match expression:
+        case Not(part):
+            return set(range(len(community))) - algebra(part, community)
+        case All(parts):
+            return set.intersection(*(algebra(part, community) for part in parts))
+        case Some(parts):
+            return set.union(*(algebra(part, community) for part in parts))
+    return members(expression, community)
+
+
+@given(EXPRESSIONS, COMMUNITIES)
+def test_an_expression_picks_what_set_algebra_picks(expression, community):
+    assert members(expression, community) == algebra(expression, community)
+
+
+@given(EXPRESSIONS, EXPRESSIONS, COMMUNITIES)
+def test_de_morgan_holds(left, right, community):
+    assert members(Not(All((left, right))), community) == members(Some((Not(left), Not(right))), community)
+    assert members(Not(Some((left, right))), community) == members(All((Not(left), Not(right))), community)
+
+
+@given(EXPRESSIONS, EXPRESSIONS, COMMUNITIES)
+def test_and_never_adds_and_or_never_loses_or_duplicates(left, right, community):
+    both, either = members(All((left, right)), community), members(Some((left, right)), community)
+
+    assert both <= members(left, community) <= either
+    assert len(either) == len(members(left, community)) + len(members(right, community)) - len(both)
+
+
+@given(EXPRESSIONS)
+def test_writing_and_reading_gives_the_same_expression(expression):
+    assert parse(to_text(expression)) == expression
+
+
+@given(EXPRESSIONS, COMMUNITIES)
+def test_excluding_only_takes_away(expression, community):
+    wide = Audience(everyone=True)
+    narrow = Audience(everyone=True, exclude=expression)
+
+    left = [facts for facts in community if narrow.has(facts)]
+
+    assert left == [facts for facts in community if wide.has(facts) and not matches(expression, facts)]
+
+
+@given(EXPRESSIONS, PEOPLE)
+def test_an_audience_without_include_is_nobody(expression, facts):
+    assert not Audience().has(facts)
+    assert not Audience(exclude=expression).has(facts)
+
+
+@pytest.mark.parametrize("clause", [All, Some])
+@pytest.mark.parametrize("parts", [(), (Is("a"),)])
+def test_a_clause_of_fewer_than_two_parts_cannot_be_built(clause, parts):
+    with pytest.raises(ValueError):
+        clause(parts)
+
+
+def test_a_nameless_atom_cannot_be_built():
+    with pytest.raises(ValueError):
+        Is(" ")
+
+
+@given(st.text(alphabet='ab职&|!()（）！"“” :\\tier', max_size=20))
+def test_any_text_is_read_or_refused_with_a_column(text):
+    try:
+        expression = parse(text)
+    except TemplateError as error:
+        assert 1 <= error.problems[0].column <= len(text) + 1
+        assert error.problems[0].expected
+    else:
+        assert list(atoms(expression))
+
+
+@pytest.mark.parametrize(
+    ("text", "column", "says"),
+    [
+        ("", 1, "缺少一个标签"),
+        ("()", 1, "空的"),
+        ("职场新人 &", 7, "缺少一个标签"),
+        ("& 职场新人", 1, "缺少一个标签"),
+        ("a | | b", 5, "缺少一个标签"),
+        ("a b", 3, "读不懂"),
+        ("(a | b", 1, "右括号"),
+        ("a)", 2, "读不懂"),
+        ('"暂不 打扰', 1, "没有合上"),
+        ('""', 1, "空的"),
+        ('a ""', 3, "读不懂"),
+        ("tier:gold", 1, "没有"),
+        ("teir:core", 1, "前缀"),
+        ("group:", 1, "空的"),
+        ("!" * 60 + "a", 41, "太深"),
+        ("a" * 3000, 2001, "太长"),
+    ],
+)
+def test_a_mistake_is_shown_where_it_is(text, column, says):
+    with pytest.raises(TemplateError) as refused:
+        parse(text)
+
+    [problem] = refused.value.problems
+    assert problem.column == column
+    assert says in problem.reason
+    assert problem.expected
+    parse(problem.example)
+
+
+@pytest.mark.parametrize(
+    ("text", "same"),
+    [
+        ("a|b&c", "a | b & c"),
+        ("(a|b)&c", "(a | b) & c"),
+        ("（a｜b）＆！c", "(a | b) & !c"),
+        ("!!a", "!!a"),
+        ("“暂不 打扰”", '"暂不 打扰"'),
+        ("tier：core & group:“新手 答疑群”", 'tier:core & group:"新手 答疑群"'),
+    ],
+)
+def test_there_is_one_normal_way_to_write(text, same):
+    assert to_text(parse(text)) == same
+
+
+def test_a_quoted_name_is_a_tag_even_when_it_looks_like_a_tier():
+    assert matches(parse('"tier:core"'), Facts(tags=frozenset({"tier:core"})))
+    assert not matches(parse('"tier:core"'), Facts(tier="core"))
