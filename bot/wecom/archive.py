@@ -40,7 +40,7 @@ class Archive:
         if not feed:
             raise Blocked(
                 "读取群聊需要会话内容存档的官方 SDK，本版本尚未接入；"
-                "请配置已解密的存档数据地址，或不使用群聊内容"
+                "请在 wecom.archive.feed_url 填写解密数据的地址，或不使用群聊内容"
             )
         answer = await self.client.call(
             "GET",
