@@ -13,7 +13,7 @@ CROWDED = 10_000  # names kept before the idle ones are swept out
 ROUNDING = 1e-6
 
 
-class SharedMemory:
+class MemoryShared:
     """The promises of :class:`~storage.shared.Shared` within one process."""
 
     def __init__(self) -> None:

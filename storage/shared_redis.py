@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
-from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -17,7 +16,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from storage.shared import Demand
-from storage.shared_memory import ROUNDING, SharedMemory
+from storage.shared_memory import ROUNDING, MemoryShared
 
 log = structlog.get_logger()
 
@@ -67,22 +66,22 @@ return 1
 """
 
 
-class SharedRedis:
+class RedisShared:
     """The promises of :class:`~storage.shared.Shared` for any number of processes."""
 
-    def __init__(
-        self, url: str, *, prefix: str = "qunxing:", connect: Callable[[float | None], Redis] | None = None
-    ) -> None:
-        """``connect`` makes a client with a socket timeout, for those who bring a Redis of their own."""
-        connect = connect or partial(_connect, url)
-        redis, self._ears = connect(ANSWER_S), connect(None)  # waiting for bells must never time out
-        self._redis, self._prefix = redis, prefix
+    def __init__(self, redis: Redis, ears: Redis, *, prefix: str = "qunxing:") -> None:
+        """``ears`` waits for bells and so must have no socket timeout."""
+        self._redis, self._ears, self._prefix = redis, ears, prefix
         self._take, self._block = redis.register_script(_TAKE), redis.register_script(_BLOCK)
         self._lock, self._unlock = redis.register_script(_LOCK), redis.register_script(_UNLOCK)
-        self._own = SharedMemory()
+        self._own = MemoryShared()
         self._away_until = 0.0
         self._listeners: dict[str, list[Callable[[], None]]] = {}
         self._listening: asyncio.Task[None] | None = None
+
+    @classmethod
+    def at(cls, url: str, *, prefix: str = "qunxing:") -> RedisShared:
+        return cls(_connect(url, ANSWER_S), _connect(url, None), prefix=prefix)
 
     async def __aenter__(self) -> Self:
         self._listening = asyncio.create_task(self._listen_forever(), name="redis-bells")

@@ -11,8 +11,8 @@ import pytest
 from fakeredis import FakeAsyncRedis, FakeServer
 
 from storage.shared import Demand, Limit, Shared
-from storage.shared_memory import SharedMemory
-from storage.shared_redis import SharedRedis
+from storage.shared_memory import MemoryShared
+from storage.shared_redis import RedisShared
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 MINUTE = Limit(20, 60.0)
@@ -23,8 +23,9 @@ def later(seconds: float) -> datetime:
     return NOW + timedelta(seconds=seconds)
 
 
-def _redis(server: FakeServer) -> SharedRedis:
-    return SharedRedis("", connect=lambda _: FakeAsyncRedis(server=server, decode_responses=True))
+def _redis(server: FakeServer) -> RedisShared:
+    fakes = (FakeAsyncRedis(server=server, decode_responses=True) for _ in range(2))
+    return RedisShared(*fakes)
 
 
 @pytest.fixture(params=["memory", "fake redis", "redis"])
@@ -33,13 +34,13 @@ async def two(request: pytest.FixtureRequest) -> AsyncIterator[tuple[Shared, Sha
     first: Shared
     second: Shared
     if request.param == "memory":
-        first = second = SharedMemory()
+        first = second = MemoryShared()
     elif request.param == "fake redis":
         server = FakeServer()
         first, second = _redis(server), _redis(server)
     elif REAL:
         prefix = f"qunxing-test-{os.urandom(6).hex()}:"
-        first, second = SharedRedis(REAL, prefix=prefix), SharedRedis(REAL, prefix=prefix)
+        first, second = RedisShared.at(REAL, prefix=prefix), RedisShared.at(REAL, prefix=prefix)
     else:
         pytest.skip("QUNXING_TEST_REDIS is not set")
     async with first, second:

@@ -14,7 +14,7 @@ from bot.clock import TurnedClock
 from bot.outgoing import Outgoing
 from bot.wecom.gateway import WeComGateway
 from bot.wecom.settings import App, WeComSettings
-from storage.shared_memory import SharedMemory
+from storage.shared_memory import MemoryShared
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 SETTINGS = WeComSettings(
@@ -88,4 +88,4 @@ def wire(clock: TurnedClock) -> Wire:
 
 @pytest.fixture
 def gateway(wire: Wire, clock: TurnedClock) -> WeComGateway:
-    return WeComGateway(SETTINGS, wire, clock, SeededChance(1), SharedMemory())
+    return WeComGateway(SETTINGS, wire, clock, SeededChance(1), MemoryShared())

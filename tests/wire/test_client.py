@@ -17,7 +17,7 @@ from bot.wecom.gateway import WeComGateway
 from bot.wecom.settings import App, WeComSettings
 from sop.errors import Blocked, Busy, Refused, SendError, Unanswered
 from sop.message import Channel, Content
-from storage.shared_memory import SharedMemory
+from storage.shared_memory import MemoryShared
 
 GROUPS = "externalcontact/groupchat/list"
 LIST = "externalcontact/list"
@@ -48,7 +48,7 @@ async def test_many_questions_share_one_token(gateway: WeComGateway, wire: Any) 
 
 
 async def test_processes_share_one_token(wire: Any, clock: TurnedClock) -> None:
-    shared = SharedMemory()
+    shared = MemoryShared()
     fleet = [WeComGateway(SETTINGS, wire, clock, SeededChance(n), shared) for n in range(8)]
 
     await asyncio.gather(*(gateway.members_of("s") for gateway in fleet for _ in range(10)))
@@ -269,7 +269,7 @@ async def test_no_answer_to_the_question_for_a_token_means_not_sent(gateway: WeC
 
 
 def with_settings(wire: Any, clock: TurnedClock, **changes: Any) -> WeComGateway:
-    return WeComGateway(replace(SETTINGS, **changes), wire, clock, SeededChance(1), SharedMemory())
+    return WeComGateway(replace(SETTINGS, **changes), wire, clock, SeededChance(1), MemoryShared())
 
 
 async def test_without_secrets_of_their_own_contact_and_kf_use_the_first_app(
