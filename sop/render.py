@@ -239,13 +239,18 @@ def check(text: str, reach: Reach = Reach.ONE) -> list[Problem]:
     problem = _trial(text, SAMPLE)
     if problem is not None:
         return [problem]
-    if (
-        reach is Reach.MAYBE
-        and used & PERSONAL
-        and _trial(text, {**SAMPLE, "member": {}, "coupon": {}}) is not None
-    ):
-        return [_unsure(text, word) for word in sorted(used & PERSONAL)]
+    if reach is Reach.MAYBE:
+        return [
+            _unsure(text, word) for word in sorted(used & PERSONAL) if _trial(text, _sample_without(word))
+        ]
     return []
+
+
+def _sample_without(word: str) -> dict[str, object]:
+    noun, _, part = word.partition(".")
+    known = SAMPLE[noun]
+    assert isinstance(known, dict)
+    return {**SAMPLE, noun: {name: value for name, value in known.items() if name != part}}
 
 
 def _trial(text: str, words: Mapping[str, object]) -> Problem | None:
