@@ -97,6 +97,10 @@ class RedisShared:
         await self._redis.aclose()
         await self._ears.aclose()
 
+    async def ping(self) -> None:
+        """Raise what keeps Redis from answering; everything else here hides that Redis is away."""
+        await self._redis.set(self._key("value", "ping"), "", px=1)
+
     # ------------------------------------------------------------ limits
 
     async def take(self, demands: Sequence[Demand], now: datetime) -> float:
