@@ -33,7 +33,7 @@ def open_corp(clock: Clock, chance: Chance, *, archive_door: bool = False) -> Wo
 
 def settings(world: World, api_base: str) -> dict[str, Any]:
     """What goes into the bot's configuration, shaped like its TOML."""
-    wecom: dict[str, Any] = {"corp_id": world.corp_id, "api_base": api_base}
+    wecom: dict[str, Any] = {"corp_id": world.corp_id, "api_base": api_base, "oauth_base": api_base}
     wecom["app"] = [
         {"name": name, "agent_id": world.holders[f"app/{name}"].agent_id, **_keys(world, f"app/{name}")}
         for name in world.app_names()
@@ -41,8 +41,11 @@ def settings(world: World, api_base: str) -> dict[str, Any]:
     for name in ("contact", "kf"):
         if name in world.holders:
             wecom[name] = _keys(world, name)
+    if "kf" in wecom and world.accounts:
+        wecom["kf"]["account"] = next(iter(world.accounts))
     if "archive" in world.holders:
-        wecom["archive"] = {"secret": world.holders["archive"].secret}
+        feed = f"{api_base}/cgi-bin/archive/feed"
+        wecom["archive"] = {"secret": world.holders["archive"].secret, "feed_url": feed}
     wecom["webhook"] = [{"name": hook.name, "key": hook.key} for hook in world.webhooks.values()]
     return {"wecom": wecom}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 from typing import Any
 from zlib import crc32
 
@@ -55,6 +56,9 @@ def addresses(world: World, who: str) -> set[str]:
     for name, _, _ in _places(world, who):
         for line in world.talks.get(name, []):
             found.update(urls(line))
+    for task in waiting_for(world, who):
+        links = [one["link"] for one in task.attachments if one.get("msgtype") == "link"]
+        found.update(str(link.get("url", "")) for link in links)
     return found
 
 
@@ -150,7 +154,7 @@ def _waiting(world: World, task: Task) -> Plain:
 def urls(line: Line) -> set[str]:
     """The addresses one line shows."""
     found = {str(line.data["url"])} if "url" in line.data else set()
-    found.update(ADDRESS.findall(line.text))
+    found.update(unescape(address) for address in ADDRESS.findall(line.text))
     for block in ("card", "menu"):
         found.update(_deep_urls(line.data.get(block)))
     return found

@@ -8,10 +8,22 @@ function door(who, url) {
   return `/sim/open?as=${encodeURIComponent(who)}&url=${encodeURIComponent(url)}`;
 }
 
+const ANCHOR = /<a href="([^"]+)">([^<]*)<\/a>/;
+const ENTITIES = { "&amp;": "&", "&quot;": '"', "&lt;": "<", "&gt;": ">", "&#x27;": "'" };
+const plain = (text) => text.replace(/&(amp|quot|lt|gt|#x27);/g, (one) => ENTITIES[one]);
+
+// Bare addresses become links, and so do the anchors WeCom allows in an app's text; nothing else is markup.
 function words(who, text) {
-  return text.split(ADDRESS).map((part) =>
-    ADDRESS.test(part) ? make("a", { href: door(who, part), target: "_blank", rel: "noopener" }, part) : part,
-  );
+  const anchor = text.match(ANCHOR);
+  if (anchor) {
+    const before = text.slice(0, anchor.index), after = text.slice(anchor.index + anchor[0].length);
+    return [words(who, before), opener(who, plain(anchor[1]), plain(anchor[2])), words(who, after)];
+  }
+  return text.split(ADDRESS).map((part) => (ADDRESS.test(part) ? opener(who, part, part) : part));
+}
+
+function opener(who, url, text) {
+  return make("a", { href: door(who, url), target: "_blank", rel: "noopener" }, text);
 }
 
 function linkCard(who, line) {
