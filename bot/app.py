@@ -47,10 +47,12 @@ from sop.receipt import State
 from sop.update import Update
 from storage import inbox, schema
 from storage.alarm import raise_alarm
+from storage.due import DueStore
 from storage.engine import database
+from storage.errand import ErrandStore
 from storage.outbox import Entry, OutboxStore
 from storage.shared import Shared
-from storage.shared_memory import SharedMemory
+from storage.shared_memory import MemoryShared
 from storage.tx import Tx
 
 log = structlog.get_logger()
@@ -126,10 +128,10 @@ class App:
     def _shared(self) -> Shared:
         url = self.config.storage.redis.get_secret_value()
         if not url:
-            return SharedMemory()
-        from storage.shared_redis import SharedRedis  # only a fleet needs the client
+            return MemoryShared()
+        from storage.shared_redis import RedisShared  # only a fleet needs the client
 
-        return SharedRedis(url)
+        return RedisShared.at(url)
 
     def context_of(self, update: Update, tx: Tx) -> Context:
         return Context(
@@ -227,6 +229,22 @@ class App:
             path.write_bytes(self.chance.bytes(32))
             path.chmod(0o600)
         return hashlib.sha256(path.read_bytes()).digest()
+
+    async def quiet(self) -> None:
+        """Wait until nothing waits to be handled, asked or sent now; for those who own the clock."""
+        while await self._busy():
+            self.bells["worker"].ring()
+            self._ring_others()
+            await asyncio.sleep(0.02)
+
+    async def _busy(self) -> bool:
+        now = self.clock.now()
+        if (await self.db.read(inbox.counts))["waiting"]:
+            return True
+        waits = await self.db.read(
+            lambda c: [OutboxStore(c, now).next_at(), ErrandStore(c).next_at(), DueStore(c).next_at()]
+        )
+        return any(at is not None and at <= now for at in waits)
 
     # ------------------------------------------------------------ telling
 

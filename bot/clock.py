@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-
+LONGEST_BEAT_S = 0.25
 SETTLING = 12  # passes of the loop a woken task may need before it takes its hold
 
 
@@ -105,10 +105,14 @@ class TurnedClock:
         await self.settle()
 
     async def run(self, speed: float, *, beat_s: float = 0.02) -> None:
-        """Turn forever at ``speed`` virtual seconds a real second; time spent standing still is not made up."""
+        """Turn forever at ``speed`` virtual seconds a real second; of a long standstill only a quarter second is made up."""
+        loop = asyncio.get_running_loop()
+        last = loop.time()
         while True:
             await asyncio.sleep(beat_s)
-            await self.turn(timedelta(seconds=speed * beat_s))
+            now = loop.time()
+            await self.turn(timedelta(seconds=speed * min(now - last, LONGEST_BEAT_S)))
+            last = now
 
     async def settle(self) -> None:
         """Wait until nobody holds the clock."""

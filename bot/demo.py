@@ -12,12 +12,12 @@ from pathlib import Path
 from bot.app import App
 from bot.chance import SeededChance
 from bot.clock import TurnedClock
-from bot.config import Config, from_plain
+from bot.config import Config
 from bot.console.app import add_operator
 from bot.simulator.sample import SEED, Sample, sample_world
 from bot.simulator.script import Script
 from bot.simulator.simulator import Simulator
-from sop.activity import talk
+from sop.activity import Activity, talk
 from sop.coupon import Batch
 from sop.file import read
 from sop.update import GroupDescribed, MemberDescribed
@@ -73,7 +73,7 @@ def _config(simulator: Simulator, port: int, folder: Path) -> Config:
     plain["server"] = {"host": "127.0.0.1", "port": port, "public_url": f"http://127.0.0.1:{port}"}
     plain["storage"] = {"database": f"sqlite:///{folder / 'qunxing.sqlite'}", "data_dir": str(folder)}
     plain["community"] = {"operators": list(simulator.world.staff)}
-    return from_plain(plain)
+    return Config.model_validate(plain)
 
 
 async def furnish(app: App, sample: Sample) -> None:
@@ -99,7 +99,7 @@ def _introduce(
 
 async def _remember(app: App, sample: Sample) -> None:
     """Eight weeks of talk, logged day by day as if the archive had told it."""
-    day: list[object] = []
+    day: list[Activity] = []
     for number, record in enumerate(sample.history(HISTORY_DAYS)):
         day.append(talk(record, number))
         if len(day) >= 500:
@@ -108,7 +108,7 @@ async def _remember(app: App, sample: Sample) -> None:
     await _log(app, day)
 
 
-async def _log(app: App, facts: list[object]) -> None:
+async def _log(app: App, facts: list[Activity]) -> None:
     now = app.clock.now()
     await app.db.write(lambda c: Tx(c, now).activity.log_all(facts))
 

@@ -22,6 +22,7 @@ from sop.update import Update
 from storage import inbox
 from storage.engine import Connection, Database
 from storage.errand import Errand, ErrandStore
+from storage.member import MemberStore
 from storage.outbox import Entry, OutboxStore, Task
 from storage.position import read_position, write_position
 from storage.tag import TagStore
@@ -178,11 +179,14 @@ class Errands:
         await self.db.write(remember)
 
     async def _directory(self, errand: Errand) -> None:
-        """Ask for everything again that callbacks may have lost."""
+        """Ask again for what callbacks may have lost: groups, and members we do not know; all members when ``full``."""
         now = self.clock.now()
         wanted = [Errand(what="group", whom=group, at=now) for group in await self.gateway.groups()]
-        for staff in await self.gateway.staff():
-            wanted += [Errand(what="member", whom=m, at=now) for m in await self.gateway.members_of(staff)]
+        friends = {(m, staff) for staff in await self.gateway.staff() for m in await self.gateway.members_of(staff)}
+        if not errand.data.get("full"):
+            known = await self.db.read(lambda c: MemberStore(c, now).friendships())
+            friends -= known
+        wanted += [Errand(what="member", whom=m, at=now) for m in sorted({m for m, _ in friends})]
 
         def store(connection: Connection) -> None:
             for one in wanted:

@@ -116,5 +116,5 @@ def _note_what_was_lost(
 
 @router.observe(Kind.CLOCK_TICKED, where=Ticked("reconcile"))
 def reconcile(ticked: ClockTicked, ctx: Context) -> None:
-    """Ask again for what callbacks may have lost."""
-    ctx.tx.errands.add(Errand(what="directory", whom="all", at=ctx.now))
+    """Ask again for what callbacks may have lost; once a day, in the small hours of China, for everything."""
+    ctx.tx.errands.add(Errand(what="directory", whom="all", data={"full": ctx.now.hour == 20}, at=ctx.now))

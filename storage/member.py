@@ -40,7 +40,9 @@ class Climb:
 
 
 class MemberStore:
-    def __init__(self, connection: Connection, now: datetime, note: Callable[[Update], None]) -> None:
+    def __init__(
+        self, connection: Connection, now: datetime, note: Callable[[Update], None] = lambda update: None
+    ) -> None:
         self._connection = connection
         self._now = now
         self._note = note
@@ -89,6 +91,13 @@ class MemberStore:
             .limit(limit)
         )
         return self.several(list(ids))
+
+    def friendships(self) -> set[tuple[str, str]]:
+        """Every (member, staff) who are friends now."""
+        rows = self._connection.execute(
+            select(friend.c.member, friend.c.staff).where(friend.c.lost_at.is_(None), friend.c.half.is_(False))
+        )
+        return {(row.member, row.staff) for row in rows}
 
     def senders(self, ids: Collection[str]) -> dict[str, str]:
         """For each member the staff member in whose name we write: the newest friendship."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo
@@ -11,13 +12,13 @@ import typer
 from rich.progress import track
 from rich.table import Table
 
-from bot.clock import SystemClock
 from bot.cli.frame import ConfigPath, configured, err, out, quiet_log, run_async
+from bot.clock import SystemClock
 from sop.coupon import Batch
 from sop.errors import Misconfigured
 from storage import schema
 from storage.coupon import CouponStore
-from storage.engine import database
+from storage.engine import Connection, database
 
 app = typer.Typer(help="Coupons: codes in, usage out.", no_args_is_help=True)
 
@@ -55,11 +56,15 @@ def import_codes(
             added = 0
             chunks = [codes[start : start + CHUNK] for start in range(0, len(codes), CHUNK)]
             for chunk in track(chunks, description="导入券码", console=err, disable=len(chunks) < 2):
-                added += await db.write(lambda c, chunk=chunk: CouponStore(c, now).stock(batch, chunk))
+                added += await db.write(partial(_stock, batch, chunk, now))
             return added
 
     added = run_async(work())
     out.print(f"批次 {batch}：文件里有 {len(codes)} 个券码，新增 {added} 个。")
+
+
+def _stock(batch: str, codes: list[str], now: datetime, connection: Connection) -> int:
+    return CouponStore(connection, now).stock(batch, codes)
 
 
 def _codes(file: Path) -> list[str]:

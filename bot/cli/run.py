@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -54,7 +54,7 @@ def run(config: ConfigPath = None) -> None:
     _start(configured(config, required=True), EVERYTHING)
 
 
-def _alone(role: Role) -> object:
+def _alone(role: Role) -> Callable[..., None]:
     def command(config: ConfigPath = None) -> None:
         _start(configured(config, required=True), [role])
 

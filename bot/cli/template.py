@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Awaitable, Callable
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, TypeVar
 
 import typer
 from rich.table import Table
 
-from bot.clock import SystemClock
 from bot.cli.frame import ConfigPath, configured, err, out, quiet_log, run_async
+from bot.clock import SystemClock
 from sop.errors import Misconfigured, NotFound, TemplateError
 from sop.file import read
 from storage import schema
-from storage.engine import Database, database
+from storage.engine import Connection, Database, database
 from storage.template import TemplateStore
 
 app = typer.Typer(help="SOP templates as files.", no_args_is_help=True)
@@ -58,10 +60,13 @@ def import_files(
     async def work(db: Database) -> None:
         now = SystemClock().now()
         for _, text in texts:
-            said = await db.write(lambda c, text=text: keep(TemplateStore(c, now), text, publish, settings.community.timezone))
-            out.print(said)
+            out.print(await db.write(partial(_keep, text, publish, settings.community.timezone, now)))
 
     _with_database(config, work)
+
+
+def _keep(text: str, publish: bool, zone: str, now: datetime, connection: Connection) -> str:
+    return keep(TemplateStore(connection, now), text, publish, zone)
 
 
 def keep(store: TemplateStore, text: str, publish: bool, zone: str, by: str = "命令行") -> str:

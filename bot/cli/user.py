@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from bot.clock import SystemClock
 from bot.cli.frame import ConfigPath, configured, out, quiet_log, run_async
+from bot.clock import SystemClock
 from bot.console.app import add_operator
 from storage import schema
 from storage.engine import database
