@@ -20,7 +20,7 @@ from bot.wecom.credential import Credential, Credentials
 from bot.wecom.errcode import TOKEN_REFUSED, Action, action_of, error_of
 from bot.wecom.settings import WeComSettings
 from bot.wecom.token import Tokens
-from sop.errors import Blocked, Busy
+from sop.errors import Blocked, Busy, Unanswered
 from storage.shared import Demand, Shared
 
 log = structlog.get_logger()
@@ -115,6 +115,8 @@ class WeComClient:
 
     async def _block(self, demands: Sequence[Demand]) -> float:
         """Leave the API alone until its window is over; which window it was, only a second refusal tells."""
+        if not demands:
+            return WINDOW_S
         now, key = self.clock.now(), demands[0].key
         struck = await self.shared.get(f"strike:{key}", now)
         window = LONG_WINDOW_S if struck else WINDOW_S
@@ -126,4 +128,14 @@ class WeComClient:
 
 def _code(answer: Answer) -> int:
     code = answer.get("errcode", 0)
-    return code if isinstance(code, int) else int(str(code))
+    if not isinstance(code, int):
+        raise Unanswered("企业微信的答复没有可读的错误码")
+    return code
+
+
+def part(answer: Answer, name: str) -> Answer:
+    """The object ``name`` inside an answer; an answer without it cannot be trusted."""
+    found = answer.get(name)
+    if not isinstance(found, dict):
+        raise Unanswered(f"企业微信的答复缺少 {name}")
+    return found

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.gateway import CorpTag
-from bot.wecom.client import WeComClient
+from bot.wecom.client import WeComClient, part
 from bot.wecom.person import person
 from sop.errors import NotFound, Refused
 from sop.update import Friendship, GroupDescribed, MemberDescribed, Seat
@@ -42,7 +42,7 @@ class Directory:
     async def member(self, member: str) -> MemberDescribed:
         friends: list[Friendship] = []
         answer = await self._get("get", external_userid=member)
-        told, cursor = answer["external_contact"], str(answer.get("next_cursor") or "")
+        told, cursor = part(answer, "external_contact"), str(answer.get("next_cursor") or "")
         friends += map(_friendship, answer.get("follow_user") or ())
         while cursor:
             answer = await self._get("get", external_userid=member, cursor=cursor)
@@ -76,7 +76,7 @@ class Directory:
 
     async def group(self, group: str) -> GroupDescribed:
         answer = await self._post("groupchat/get", {"chat_id": group, "need_name": 1})
-        chat = answer["group_chat"]
+        chat = part(answer, "group_chat")
         return GroupDescribed(
             at=self.client.clock.now(),
             group=str(chat["chat_id"]),

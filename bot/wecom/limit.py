@@ -20,7 +20,7 @@ RECEIVER = (
 )  # app messages to one member of staff; excess is dropped
 WEBHOOK = (Limit(20, MINUTE_S),)
 UNTOKENED = (
-    Limit(2, MINUTE_S),
+    Limit(10, MINUTE_S),
 )  # kf/sync_msg without the doorbell's token: "heavily limited", no number given
 
 

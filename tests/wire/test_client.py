@@ -258,6 +258,25 @@ async def test_a_send_without_an_answer_is_unknown_and_not_repeated(gateway: WeC
     assert len(wire.asked) == 1
 
 
+@pytest.mark.parametrize("answer", [{"errcode": "ok"}, {"errcode": None}, {"group_chat": []}, {}])
+async def test_an_answer_without_what_was_asked_for_is_no_answer(
+    gateway: WeComGateway, wire: Any, answer: dict[str, Any]
+) -> None:
+    wire.answer("externalcontact/groupchat/get", answer)
+
+    with pytest.raises(Unanswered):
+        await gateway.group("wrG1")
+
+
+async def test_a_limit_nobody_counts_still_says_when_to_come_back(gateway: WeComGateway, wire: Any) -> None:
+    wire.answer("auth/getuserinfo", {"errcode": 45009})
+
+    with pytest.raises(Busy) as caught:
+        await gateway.who("CODE")
+
+    assert caught.value.retry_after == 60
+
+
 async def test_no_answer_to_the_question_for_a_token_means_not_sent(gateway: WeComGateway, wire: Any) -> None:
     wire.answer("gettoken", Unanswered("no answer"))
 
