@@ -8,13 +8,13 @@ from datetime import datetime
 from statistics import median
 from typing import Any
 
-from sqlalchemy import Connection, String, cast, func, or_, select
+from sqlalchemy import Connection, String, case, cast, func, or_, select
 
 from sop.group import Group
 from sop.receipt import State
 from storage.group import GroupStore
-from storage.instant import from_ms, maybe_from_ms, to_ms
-from storage.tables import activity, alarm, due, groups, inbox, journey, member, member_score, outbox, score, seat, task
+from storage.instant import from_ms, to_ms
+from storage.tables import activity, due, groups, inbox, journey, member, member_score, outbox, score, seat, task
 
 OWN_PAST = 56  # days a group is compared with
 ENOUGH_PAST = 14  # scores it takes to say what is usual
@@ -187,32 +187,6 @@ def count_members(connection: Connection, text: str = "", tier: str = "") -> dic
     return {found: count for found, count in connection.execute(query.group_by(member.c.tier))}
 
 
-# ---------------------------------------------------------------- alarms
-
-
-@dataclass(frozen=True, kw_only=True)
-class Alarm:
-    """Something an operator should look at."""
-
-    id: int
-    group: str
-    text: str
-    raised_at: datetime
-    seen_at: datetime | None
-
-
-def open_alarms(connection: Connection, limit: int = 20) -> list[Alarm]:
-    """Alarms nobody has acknowledged, the newest first."""
-    rows = connection.execute(select(alarm).where(alarm.c.seen_at.is_(None)).order_by(alarm.c.id.desc()).limit(limit))
-    return [
-        Alarm(
-            id=row.id, group=row.group_id, text=row.text, raised_at=from_ms(row.raised_at),
-            seen_at=maybe_from_ms(row.seen_at),
-        )
-        for row in rows
-    ]
-
-
 # ---------------------------------------------------------------- what waits
 
 
@@ -319,3 +293,15 @@ def who_walks(connection: Connection, text: str, limit: int = 50) -> list[str]:
     people = select(member.c.id).where(or_(member.c.name.contains(text, autoescape=True), member.c.id == text))
     rooms = select(groups.c.id).where(or_(groups.c.name.contains(text, autoescape=True), groups.c.id == text))
     return [*connection.scalars(people.limit(limit)), *connection.scalars(rooms.limit(limit))]
+
+
+# ---------------------------------------------------------------- messages
+
+
+def delivered_of(connection: Connection, numbers: Collection[str]) -> dict[str, tuple[int, int]]:
+    """For each task, to how many it was delivered and how many it has."""
+    sent = func.sum(case((outbox.c.state == State.SENT, 1), else_=0))
+    rows = connection.execute(
+        select(outbox.c.number, sent, func.count()).where(outbox.c.number.in_(numbers)).group_by(outbox.c.number)
+    )
+    return {number: (int(delivered), count) for number, delivered, count in rows}

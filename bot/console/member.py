@@ -1,0 +1,108 @@
+"""成员: finding people, and everything we know of one, with its reasons."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from bot.console.page import Page, Room, form, go, is_part, render, room, signed_in, whole
+from sop.member import Member
+from sop.update import TagRequested
+from storage import report
+from storage.consent import ConsentStore
+from storage.coupon import CouponStore
+from storage.engine import Connection
+from storage.group import GroupStore
+from storage.journey import JourneyStore
+from storage.member import MemberStore
+from storage.outbox import OutboxStore
+from storage.tag import TagStore
+
+EACH = 30
+LONGEST_TAG = 30
+
+
+async def listed(request: web.Request) -> web.Response:
+    """Members by name or number, of one tier or of all, a page at a time."""
+    here, query = room(request), request.query
+    text, tier, page = query.get("q", "").strip()[:64], query.get("tier", ""), whole(query.get("page"), 1) or 1
+    now = here.now
+    found, counts, tags = await here.read(
+        lambda c: (
+            _members(c, here).search(text, tier=tier, limit=EACH + 1, offset=(page - 1) * EACH),
+            report.count_members(c, text),
+            TagStore(c, now).counts(),
+        )
+    )
+    view = "members_rows.html" if is_part(request) else "members.html"
+    return render(
+        request, view, found=found[:EACH], more=len(found) > EACH, page=page, counts=counts, text=text, tier=tier,
+        tags=tags,
+    )
+
+
+async def shown(request: web.Request) -> web.Response:
+    """One member in full."""
+    known = await _known(room(request), request.match_info["member"])
+    return render(request, "member.html", **known)
+
+
+async def _known(here: Room, member_id: str) -> dict[str, object]:
+    now = here.now
+
+    def ask(c: Connection) -> dict[str, object] | None:
+        members, journeys = _members(c, here), JourneyStore(c, now)
+        member = members.get(member_id)
+        if member is None:
+            return None
+        walked, friends = journeys.of(member_id), members.friends(member_id)
+        return {
+            "member": member,
+            "climbs": members.climbs(member_id),
+            "friends": friends,
+            "tags": TagStore(c, now).of(member_id),
+            "all_tags": list(TagStore(c, now).counts()),
+            "groups": GroupStore(c, now).of_member(member_id),
+            "journeys": walked,
+            "next_steps": report.next_steps(c, [journey.id for journey in walked]),
+            "messages": OutboxStore(c, now).recent(member=member_id, limit=20),
+            "facts": report.facts(c, member_id=member_id, limit=30),
+            "coupons": CouponStore(c, now).held_by(member_id),
+            "consent": ConsentStore(c, now).in_force(member_id),
+            "names": report.names(c, members=[friend.staff for friend in friends]),
+        }
+
+    known = await here.read(ask)
+    if known is None:
+        raise web.HTTPNotFound
+    return known
+
+
+def _members(connection: Connection, here: Room) -> MemberStore:
+    """The members' store for reading: nothing it says is noted."""
+    return MemberStore(connection, here.now, lambda update: None)
+
+
+async def tag(request: web.Request) -> web.Response:
+    """Add or remove a tag, as an update like any other, so that journeys and the platform follow."""
+    here, member_id, fields = room(request), request.match_info["member"], await form(request)
+    name, added = fields.get("tag", "").strip(), fields.get("do") != "remove"
+    known: Member | None = await here.read(lambda c: _members(c, here).get(member_id))
+    if known is None:
+        raise web.HTTPNotFound
+    if not name or len(name) > LONGEST_TAG or not name.isprintable():
+        return go(f"/members/{member_id}", f"标签要有 1 到 {LONGEST_TAG} 个字。")
+    who = signed_in(request).operator.name
+    reply = await here.desk.ask(
+        TagRequested(
+            at=here.now, id=f"console.{here.chance.token(12)}", member=member_id, tag=name, added=added, by=who
+        )
+    )
+    await here.did(request, "added a tag" if added else "removed a tag", f"{member_id}: {name}")
+    return go(f"/members/{member_id}", reply.content.text if reply else "")
+
+
+PAGES = (
+    Page("GET", "/members", listed),
+    Page("GET", "/members/{member}", shown),
+    Page("POST", "/members/{member}/tags", tag),
+)

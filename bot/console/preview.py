@@ -1,0 +1,104 @@
+"""What a template would say to one member or group, and when, without saying it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sop.group import Group
+from sop.interaction import menu
+from sop.journey import channel_for, due, next_slot
+from sop.member import Member
+from sop.message import CAPABILITIES, Channel
+from sop.render import Rendered, compose, words
+from sop.tag import matches, to_text
+from sop.template import Ask, AskKind, GiveCoupon, OpenLink, Step, Subject, Template
+from sop.timing import local_day
+
+LINK, TASK = "https://…/l/追踪链接", "https://…/l/任务页面"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepPreview:
+    """One step as this recipient would get it; ``variant`` is the expression whose text was taken."""
+
+    nth: int
+    name: str
+    at: datetime
+    channel: Channel | None
+    variant: str
+    rendered: Rendered
+    card: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preview:
+    """A whole template for one recipient, as if it began at ``anchor``."""
+
+    template: Template
+    recipient: str
+    begins: bool
+    anchor: datetime
+    steps: tuple[StepPreview, ...]
+
+
+def fits(template: Template, to: Member | Group) -> bool:
+    """Whether such a recipient can walk this template at all."""
+    return isinstance(to, Member) == (template.subject is Subject.MEMBER)
+
+
+def preview(template: Template, to: Member | Group, now: datetime, zone: str) -> Preview:
+    """Every step with its instant, its channel, its wording."""
+    anchor = next_slot(template.trigger, now, zone) or now
+    steps = tuple(_step(template, at, to, anchor, zone) for at in range(len(template.steps)))
+    return Preview(
+        template=template, recipient=to.called, begins=template.audience.has(to.facts()), anchor=anchor, steps=steps
+    )
+
+
+def _step(template: Template, index: int, to: Member | Group, anchor: datetime, zone: str) -> StepPreview:
+    step, at = template.steps[index], due(template, index, anchor, zone).at
+    kind = to.kind if isinstance(to, Group) else ""
+    channel = channel_for(step, subject=template.subject, group_kind=kind)
+    personal = isinstance(to, Member) and (channel is None or CAPABILITIES[channel].individual_text)
+    day = (local_day(at, zone) - local_day(anchor, zone)).days
+    said = words(
+        member=to if isinstance(to, Member) and personal else None,
+        group=to if isinstance(to, Group) else None,
+        day=day,
+        **_filled(template, step),
+    )
+    longest = CAPABILITIES[channel].max_bytes if channel else CAPABILITIES[Channel.APP].max_bytes
+    return StepPreview(
+        nth=index + 1, name=step.name or step.id, at=at, channel=channel, variant=_variant(step, to),
+        rendered=compose(step, to.facts(), said, personal=isinstance(to, Member), longest=longest),
+        card=_card(template, step),
+    )
+
+
+def _variant(step: Step, to: Member | Group) -> str:
+    fitting = (to_text(variant.audience) for variant in step.variants if matches(variant.audience, to.facts()))
+    return next(fitting, "") if isinstance(to, Member) else ""
+
+
+def _filled(template: Template, step: Step) -> dict[str, object]:
+    """Stand-ins for what is only known when the step is really sent."""
+    filled: dict[str, object] = {"link": LINK if step.link else "", "task": TASK if step.task else ""}
+    match step.task:
+        case Ask(kind=AskKind.LIGHT) if template.items:
+            item = template.items[0]
+            options = item.options
+            filled |= {"joke": item.joke, "question": item.question}
+        case Ask(question=question, options=options):
+            filled |= {"question": question}
+        case GiveCoupon(batch):
+            return filled | {"coupon": {"name": batch, "code": "XXXX-XXXX", "ends": "到期日"}}
+        case _:
+            return filled
+    return filled | {"options": [option.text for option in options], "menu": menu(options)}
+
+
+def _card(template: Template, step: Step) -> str:
+    if step.link is not None:
+        return step.link.title or template.name
+    return "" if step.task is None or isinstance(step.task, OpenLink) else step.name or template.name

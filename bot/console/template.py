@@ -1,0 +1,147 @@
+"""SOP 模板: the list, the versions, publishing and retiring."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from bot.console.page import Page, form, go, render, room, signed_in, whole
+from sop.errors import Conflict, NotFound, TemplateError
+from storage import report
+from storage.engine import Connection
+from storage.operator import OperatorStore
+from storage.template import Saved, TemplateStore
+
+CONTEXT_LINES = 3
+
+
+@dataclass(frozen=True)
+class DiffLine:
+    """One line of a comparison: ``sign`` is +, -, blank, or @ where lines were left out."""
+
+    sign: str
+    old: int
+    new: int
+    text: str
+
+
+def compare(old: str, new: str) -> list[DiffLine]:
+    """What changed from one text to the other, with a little of what stayed."""
+    before, after = old.splitlines(), new.splitlines()
+    matcher = difflib.SequenceMatcher(a=before, b=after, autojunk=False)
+    lines: list[DiffLine] = []
+    for group in matcher.get_grouped_opcodes(CONTEXT_LINES):
+        if lines or group[0][1] > 0:
+            lines.append(DiffLine("@", 0, 0, ""))
+        for tag, a, b, c, d in group:
+            lines.extend(_lines(tag, before, after, (a, b, c, d)))
+    return lines
+
+
+def _lines(tag: str, before: list[str], after: list[str], span: tuple[int, int, int, int]) -> Iterator[DiffLine]:
+    a, b, c, d = span
+    if tag == "equal":
+        yield from (DiffLine(" ", a + n + 1, c + n + 1, before[a + n]) for n in range(b - a))
+        return
+    yield from (DiffLine("-", n + 1, 0, before[n]) for n in range(a, b))
+    yield from (DiffLine("+", 0, n + 1, after[n]) for n in range(c, d))
+
+
+async def listed(request: web.Request) -> web.Response:
+    here = room(request)
+    now = here.now
+
+    def ask(c: Connection) -> dict[str, object]:
+        store = TemplateStore(c, now)
+        return {
+            "newest": store.newest_of_each(),
+            "published": {saved.id: saved for saved in store.published()},
+            "lines": report.journeys_by_template(c),
+        }
+
+    return render(request, "templates.html", **await here.read(ask))
+
+
+async def _version(request: web.Request, number: int) -> tuple[Saved, Saved | None]:
+    """One version, and the published one to compare it with."""
+    here, template_id = room(request), request.match_info["template"]
+    now = here.now
+    saved, published = await here.read(
+        lambda c: (
+            TemplateStore(c, now).get(template_id, number), TemplateStore(c, now).published_version(template_id)
+        )
+    )
+    if saved is None:
+        raise web.HTTPNotFound
+    return saved, published
+
+
+async def ask_publish(request: web.Request) -> web.Response:
+    """What publishing this version would change, before it does."""
+    saved, published = await _version(request, whole(request.query.get("version")))
+    return _publishing(request, saved, published)
+
+
+def _publishing(
+    request: web.Request, saved: Saved, published: Saved | None, problem: str = "", status: int = 200
+) -> web.Response:
+    diff = compare(published.text if published else "", saved.text)
+    return render(
+        request, "publish.html", status=status, saved=saved, published=published, diff=diff, problem=problem
+    )
+
+
+async def publish(request: web.Request) -> web.Response:
+    """Publish a version, unless another was published since the operator looked."""
+    here, fields, who = room(request), await form(request), signed_in(request).operator.name
+    template_id, number, seen = request.match_info["template"], whole(fields.get("version")), whole(fields.get("seen"))
+    now, wall = here.now, here.wall.now()
+
+    def work(c: Connection) -> None:
+        store = TemplateStore(c, now)
+        published = store.published_version(template_id)
+        if (published.version if published else 0) != seen:
+            raise Conflict("template", template_id, "was published by someone else meanwhile")
+        store.publish(template_id, number, zone=here.zone)
+        OperatorStore(c, wall).record(who, "published a template", f"{template_id} v{number}")
+
+    try:
+        await here.write(work)
+    except NotFound:
+        raise web.HTTPNotFound from None
+    except Conflict:
+        saved, published = await _version(request, number)
+        return _publishing(request, saved, published, "刚才有人发布了别的版本，请再核对一次下面的差异。", status=409)
+    except TemplateError:
+        return go(f"/templates/{template_id}?version={number}", "这一版还有错误，改好才能发布。")
+    here.desk.woken.ring()
+    return go(f"/templates/{template_id}", f"第 {number} 版已发布，新进入旅程的人会走这一版。")
+
+
+async def retire(request: web.Request) -> web.Response:
+    """No new journeys; those under way go on."""
+    here, template_id = room(request), request.match_info["template"]
+    who, now, wall = signed_in(request).operator.name, here.now, here.wall.now()
+
+    def work(c: Connection) -> bool:
+        store = TemplateStore(c, now)
+        if not store.newest_version(template_id):
+            return False
+        store.retire(template_id)
+        OperatorStore(c, wall).record(who, "retired a template", template_id)
+        return True
+
+    if not await here.write(work):
+        raise web.HTTPNotFound
+    return go(f"/templates/{template_id}", "已停用：不再有人新进入，已经在路上的会走完。")
+
+
+PAGES = (
+    Page("GET", "/templates", listed),
+    Page("GET", "/templates/{template}/publish", ask_publish),
+    Page("POST", "/templates/{template}/publish", publish),
+    Page("POST", "/templates/{template}/retire", retire),
+)

@@ -1,0 +1,177 @@
+"""What operators read: states, channels and kinds in Chinese, instants in local time, small drawings."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sop.member import TIERS
+from sop.timing import local, spoken
+from storage.report import Point
+
+RED_BELOW, GREEN_FROM = 30.0, 50.0
+LIGHTS = {"red": "需要关注", "amber": "一般", "green": "活跃", "unknown": "未知"}
+
+LABELS = {"ok": "", "observing": "观察中", "too_little": "数据太少", "partial": "数据不全"}
+LABEL_HINTS = {
+    "observing": "观察还不满 28 天，先不给分数。",
+    "too_little": "说过话的人或天数太少，给不出可信的分数。",
+    "partial": "有些天没有收到任何数据；那些天是未知，不是零。",
+}
+COVERAGES = {
+    "archive": "会话存档，全部可见",
+    "full": "会话存档，全部可见",
+    "bot": "只看得到 @机器人 的消息",
+    "mentions": "只看得到 @机器人 的消息",
+    "page": "只看得到页面上的互动",
+    "official": "只有官方的按日合计",
+    "aggregate": "只有官方的按日合计",
+    "import": "导入的历史",
+}
+KINDS = {"customer": "客户群", "internal": "内部群", "imported": "导入的群"}
+STATES = {
+    "waiting": "等待发送",
+    "sending": "正在发送",
+    "created": "任务已创建，等待员工确认",
+    "confirmed": "员工已确认，等待结果",
+    "sent": "已送达",
+    "refused": "未送达",
+    "cancelled": "已取消",
+    "unknown": "结果未知",
+}
+TONES = {
+    "waiting": "calm", "sending": "calm", "created": "amber", "confirmed": "blue", "sent": "green",
+    "refused": "red", "cancelled": "faint", "unknown": "red",
+    "active": "blue", "done": "green", "exited": "faint", "held_out": "violet",
+    "draft": "amber", "published": "green", "retired": "faint",
+    "new": "calm", "potential": "blue", "core": "violet",
+    "late": "amber", "skipped": "faint", "asked": "red",
+}  # fmt: skip
+CHANNELS = {
+    "app": "应用消息",
+    "welcome": "欢迎语",
+    "group_send": "企业群发（员工确认）",
+    "kf": "微信客服",
+    "webhook": "内部群机器人",
+}
+JOURNEYS = {"active": "进行中", "done": "已走完", "exited": "已退出", "held_out": "对照组"}
+TEMPLATES = {"draft": "草稿", "published": "已发布", "retired": "已停用"}
+FATES = {"late": "已补发", "skipped": "已跳过", "asked": "等你决定", "unsaid": "没有说出"}
+ERRANDS = {
+    "group": "查询群详情", "member": "查询成员资料", "kf": "读取客服消息", "archive": "拉取会话存档",
+    "task": "查询群发结果", "mark": "同步标签", "remind": "提醒员工确认", "cancel": "撤回群发任务",
+    "tags": "同步标签库", "directory": "同步通讯录", "adopt": "核对群发任务",
+}  # fmt: skip
+ACTIVITIES = {
+    "joined": "进群", "left": "退群", "spoke": "发言", "befriended": "加为好友", "unfriended": "解除好友",
+    "visited": "打开链接", "answered": "作答", "checked_in": "打卡", "claimed": "领券", "redeemed": "用券",
+    "paid": "下单", "consented": "同意接收", "withdrew": "退订", "received": "收到消息", "tagged": "标签变化",
+    "promoted": "分层变化", "message": "发言", "friend_added": "加为好友", "friend_lost": "解除好友",
+    "members_joined": "进群", "members_left": "退群", "link_visited": "打开链接", "answer_given": "作答",
+    "coupon_wanted": "领券", "coupon_redeemed": "用券", "order_paid": "下单", "consent_changed": "订阅变化",
+    "tag_changed": "标签变化", "tier_changed": "分层变化", "message_sent": "收到消息",
+}  # fmt: skip
+LEVELS = {"archive": "会话存档", "bot": "对机器人说", "page": "页面", "official": "官方事件", "import": "导入"}
+
+WORDS: dict[str, dict[str, str]] = {
+    "label": LABELS, "label_hint": LABEL_HINTS, "coverage": COVERAGES, "kind": KINDS, "state": STATES,
+    "channel": CHANNELS, "journey": JOURNEYS, "template": TEMPLATES, "fate": FATES, "errand": ERRANDS,
+    "activity": ACTIVITIES, "level": LEVELS, "tier": TIERS, "light": LIGHTS,
+}  # fmt: skip
+
+
+def word(name: object, about: str) -> str:
+    """The Chinese word for a name of the code; a name without one stands for itself."""
+    return WORDS[about].get(str(name), str(name))
+
+
+def tone(name: object) -> str:
+    """The colour a state has on every page."""
+    return TONES.get(str(name), "calm")
+
+
+def light(value: float | None) -> str:
+    """The traffic light of a score; unknown is a light of its own."""
+    if value is None:
+        return "unknown"
+    return "red" if value < RED_BELOW else "amber" if value < GREEN_FROM else "green"
+
+
+# ---------------------------------------------------------------- time
+
+
+def clock_words(instant: datetime | None, zone: str) -> str:
+    return "—" if instant is None else spoken(instant, zone)
+
+
+def ago(instant: datetime | None, now: datetime) -> str:
+    """How long ago, or how soon, in the words one would say."""
+    if instant is None:
+        return "—"
+    seconds = (now - instant).total_seconds()
+    span, suffix = abs(seconds), "前" if seconds >= 0 else "后"
+    if span < 60:
+        return "刚刚" if seconds >= 0 else "马上"
+    for size, unit in ((86400, "天"), (3600, "小时"), (60, "分钟")):
+        if span >= size:
+            return f"{int(span // size)} {unit}{suffix}"
+    raise AssertionError("unreachable")
+
+
+def stamp(instant: datetime | None, zone: str) -> str:
+    """The same instant for machines and for hovering."""
+    return "" if instant is None else local(instant, zone).strftime("%Y-%m-%d %H:%M:%S")
+
+
+# ---------------------------------------------------------------- drawings
+
+
+@dataclass(frozen=True)
+class Sparkline:
+    """A trend as an SVG path; days without a shown score are gaps."""
+
+    path: str
+    last: tuple[float, float] | None
+    width: int
+    height: int
+
+
+def sparkline(points: Sequence[Point], width: int = 112, height: int = 30, days: int = 28) -> Sparkline:
+    """The last scores, the newest at the right."""
+    recent = points[-days:]
+    shown = [point.shown for point in recent if point.shown is not None]
+    if not shown:
+        return Sparkline("", None, width, height)
+    low, high = min(shown), max(shown)
+    middle, span = (low + high) / 2, max(high - low, 16.0)
+    pen, parts, last = "M", [], None
+    for index, point in enumerate(recent, start=days - len(recent)):
+        if point.shown is None:
+            pen = "M"
+            continue
+        x = 3 + index * (width - 6) / (days - 1)
+        y = height / 2 - (point.shown - middle) / span * (height - 8)
+        parts.append(f"{pen}{x:.1f} {y:.1f}")
+        pen, last = "L", (round(x, 1), round(y, 1))
+    return Sparkline("".join(parts), last, width, height)
+
+
+def hue(text: str) -> int:
+    """One of eight colours, always the same for the same person."""
+    return zlib.crc32(text.encode()) % 8
+
+
+def initial(name: str) -> str:
+    """What stands in the circle beside a name: 小林 is 林, Anna is A."""
+    name = name.strip()
+    if not name:
+        return "·"
+    return name[-1] if "\u4e00" <= name[-1] <= "\u9fff" else name[0].upper()
+
+
+def excerpt(text: str, longest: int = 60) -> str:
+    """The beginning of a text on one line."""
+    line = " ".join(text.split())
+    return line if len(line) <= longest else line[: longest - 1] + "…"
