@@ -16,7 +16,6 @@ from storage.shared_redis import RedisShared
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 MINUTE = Limit(20, 60.0)
-REAL = os.environ.get("QUNXING_TEST_REDIS", "")
 
 
 def later(seconds: float) -> datetime:
@@ -28,7 +27,7 @@ def _redis(server: FakeServer) -> RedisShared:
     return RedisShared(*fakes)
 
 
-@pytest.fixture(params=["memory", "fake redis", "redis"])
+@pytest.fixture(params=["memory", "fake redis", pytest.param("redis", marks=pytest.mark.services)])
 async def two(request: pytest.FixtureRequest) -> AsyncIterator[tuple[Shared, Shared]]:
     """Two processes' view of the same shared state; in memory there is only one process."""
     first: Shared
@@ -38,11 +37,9 @@ async def two(request: pytest.FixtureRequest) -> AsyncIterator[tuple[Shared, Sha
     elif request.param == "fake redis":
         server = FakeServer()
         first, second = _redis(server), _redis(server)
-    elif REAL:
-        prefix = f"qunxing-test-{os.urandom(6).hex()}:"
-        first, second = RedisShared.at(REAL, prefix=prefix), RedisShared.at(REAL, prefix=prefix)
     else:
-        pytest.skip("QUNXING_TEST_REDIS is not set")
+        url, prefix = request.getfixturevalue("redis_url"), f"qunxing-test-{os.urandom(6).hex()}:"
+        first, second = RedisShared.at(url, prefix=prefix), RedisShared.at(url, prefix=prefix)
     async with first, second:
         yield first, second
 
