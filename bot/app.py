@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -116,9 +117,12 @@ class App:
         self.switchboard = Switchboard(ROUTERS)
         self.bells = {name: Bell(self.clock) for name in ("worker", "sender", "errands", "scheduler")}
         for name, bell in self.bells.items():
-            self.shared.listen(name, bell.ring)
+            self.shared.listen(name, bell.wake)
+            if not self._alone:
+                bell.tell = partial(self._ring_fleet, name)
         self.desk = Desk(self.db, self.clock, self.switchboard, self.context_of, self.bells["worker"])
         self._tasks: list[asyncio.Task[None]] = []
+        self._ringing: set[asyncio.Task[None]] = set()
         self._stack.push_async_callback(self._stop_roles)
         if Role.WEB in self.roles:
             await self._serve()
@@ -251,6 +255,12 @@ class App:
     def _ring_others(self) -> None:
         for name in ("sender", "errands", "scheduler"):
             self.bells[name].ring()
+
+    def _ring_fleet(self, name: str) -> None:
+        """Whoever has this role in another process is woken too; a lost ring costs a second."""
+        ringing = asyncio.get_running_loop().create_task(self.shared.ring(name))
+        self._ringing.add(ringing)
+        ringing.add_done_callback(self._ringing.discard)
 
     def _count(self, update: Update, reaction: Reaction) -> None:
         self.metrics.updates.labels(str(update.kind)).inc()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 
 from bot.clock import Clock, Hold
@@ -11,12 +12,19 @@ from bot.clock import Clock, Hold
 class Bell:
     """Ring it as often as you like; whoever waits is woken once."""
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self, clock: Clock, tell: Callable[[], None] | None = None) -> None:
+        """``tell`` lets other processes know; it is not called for a bell that is ringing already."""
+        self._clock, self.tell = clock, tell
         self._rung = asyncio.Event()
         self._hold: Hold | None = None
 
     def ring(self) -> None:
+        if self.tell is not None and not self._rung.is_set():
+            self.tell()
+        self.wake()
+
+    def wake(self) -> None:
+        """Ring here only: somebody else rang and told us."""
         if self._hold is None:
             self._hold = self._clock.hold()
         self._rung.set()

@@ -16,7 +16,7 @@ from bot.bell import Bell
 from bot.clock import Clock
 from bot.gateway import Gateway
 from bot.parcel import parcel_of
-from sop.errors import Busy, SendError
+from sop.errors import Busy, Refused, SendError
 from sop.receipt import State
 from sop.update import Update
 from storage import inbox
@@ -66,6 +66,9 @@ class Errands:
         async with self._turns:
             try:
                 await self._ways[errand.what](self, errand)
+            except Refused as error:  # asking again would be refused again
+                log.warning("errand refused", what=errand.what, whom=errand.whom, reason=error.reason, code=error.code)
+                await self.db.write(lambda c: ErrandStore(c).done(errand))
             except SendError as error:
                 await self._failed(errand, error)
             except Exception as error:  # an answer we cannot read must not end the role

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from handlers.context import Context
 from handlers.filters import Ticked
 from handlers.router import Router
 from handlers.step import Recipient, Scribe, Unsaid
-from handlers.template import start_slot, waits
 from sop.journey import Fate, Journey, JourneyState, due, exits, fate, fate_reason, signal_of
 from sop.message import Message
 from sop.tag import Facts
@@ -28,9 +27,7 @@ def take_due(ticked: ClockTicked, ctx: Context) -> None:
     taken = ctx.tx.due.take(ctx.now, CHUNK)
     walk([wait for wait in taken if wait.what == "step"], ctx)
     for wait in taken:
-        if wait.what == "slot":
-            start_slot(wait, ctx)
-        elif wait.what != "step":
+        if wait.what != "step":
             ctx.tx.note(
                 WaitEnded(
                     at=ctx.now, what=wait.what, whom=wait.whom, occurrence=wait.occurrence, due=wait.at,
@@ -48,7 +45,7 @@ class Walked:
 
     messages: list[Message] = field(default_factory=list)
     steps: dict[int, int] = field(default_factory=dict)
-    waits: list[Due] = field(default_factory=list)
+    further: list[tuple[Template, Journey]] = field(default_factory=list)
     done: list[int] = field(default_factory=list)
     exited: dict[int, str] = field(default_factory=dict)
 
@@ -62,6 +59,8 @@ def walk(due_steps: Sequence[Due], ctx: Context) -> None:
     scribe, walked = Scribe(ctx), Walked()
     for wait in due_steps:
         to = recipients.get(int(wait.whom))
+        if to is not None and wait.data:
+            to = replace(to, friend=wait.data.get("staff", to.friend), welcome_code=wait.data.get("welcome_code", ""))
         if to is not None and to.journey.step == int(wait.occurrence):
             template = ctx.tx.templates.read(to.journey.template, to.journey.version)
             if template is not None:
@@ -92,7 +91,7 @@ def _walk_one(template: Template, to: Recipient, wait: Due, scribe: Scribe, walk
     if decided is not Fate.ON_TIME:
         ctx.tx.due.miss(wait, ctx.now, str(decided), fate_reason(step, decided, zone))
     if decided in (Fate.ON_TIME, Fate.LATE):
-        said = scribe.write(template, step.step, to, step.at, str(wait.data.get("welcome_code", "")))
+        said = scribe.write(template, step.step, to, step.at)
         if isinstance(said, Unsaid):
             ctx.tx.due.miss(wait, ctx.now, "unsaid", said.reason)
         else:
@@ -106,14 +105,14 @@ def _go_on(template: Template, journey: Journey, walked: Walked, ctx: Context) -
     if further.state is JourneyState.DONE:
         walked.done.append(journey.id)
     else:
-        walked.waits += waits(template, [further], ctx.settings.zone, {})
+        walked.further.append((template, further))
 
 
 def _write(walked: Walked, ctx: Context) -> None:
     ctx.tx.outbox.add_all(walked.messages)
     ctx.tx.journeys.advance(walked.steps)
     ctx.tx.journeys.end(walked.done, JourneyState.DONE, "走完了全部步骤")
-    ctx.tx.due.add(*walked.waits)
+    ctx.tx.journeys.await_steps_of(walked.further, ctx.settings.zone)
     for journey, reason in walked.exited.items():
         _end(journey, reason, ctx)
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
+from typing import Any
 
 from handlers.context import Context
 from sop.coupon import Batch
@@ -41,6 +42,7 @@ class Recipient:
     member: Member | None = None
     group: Group | None = None
     friend: str = ""  # the staff member whose friend the member is
+    welcome_code: str = ""  # of a friendship that has just begun
 
     @property
     def called(self) -> str:
@@ -60,10 +62,10 @@ class Scribe:
     _runs: dict[str, Run | None] = field(default_factory=dict)
 
     def write(
-        self, template: Template, step: Step, to: Recipient, due: datetime, welcome_code: str = ""
+        self, template: Template, step: Step, to: Recipient, due: datetime
     ) -> Message | Unsaid:
         """The message ``step`` says to one recipient, or why it says nothing."""
-        channel = self._channel(step, to, welcome_code)
+        channel = self._channel(step, to)
         if isinstance(channel, Unsaid):
             return channel
         sender = self._sender(channel, to)
@@ -81,12 +83,12 @@ class Scribe:
         )
         if not rendered.text:
             return Unsaid(f"文案无法生成：{rendered.problem}")
-        return self._message(template, step, to, due, channel, sender, rendered.text, said, welcome_code)
+        return self._message(template, step, to, due, channel, sender, rendered.text, said)
 
     # ------------------------------------------------------------ channel and sender
 
-    def _channel(self, step: Step, to: Recipient, welcome_code: str) -> Channel | Unsaid:
-        if step.channel is Channel.WELCOME and not welcome_code:
+    def _channel(self, step: Step, to: Recipient) -> Channel | Unsaid:
+        if step.channel is Channel.WELCOME and not to.welcome_code:
             return Unsaid("没有欢迎码：客户端已设置欢迎语，或已经聊过")
         if step.channel is not None:
             return step.channel
@@ -111,7 +113,7 @@ class Scribe:
 
     def _words(
         self, template: Template, step: Step, to: Recipient, sender: str, channel: Channel
-    ) -> dict[str, object] | Unsaid:
+    ) -> dict[str, Any] | Unsaid:
         shared = not CAPABILITIES[channel].individual_text
         task = self._task(template, step, to)
         if isinstance(task, Unsaid):
@@ -137,7 +139,7 @@ class Scribe:
             self._links[owner, url] = short(made.token, public)
         return self._links[owner, url]
 
-    def _task(self, template: Template, step: Step, to: Recipient) -> dict[str, object] | Unsaid:
+    def _task(self, template: Template, step: Step, to: Recipient) -> dict[str, Any] | Unsaid:
         """The words a step's task brings along; its page is reached through a tracked link too."""
         whom = to.journey.whom if to.group else "members"
         owner = f"{template.id}.v{template.version}.{step.id}.task.{whom}"
@@ -161,7 +163,7 @@ class Scribe:
             case _:
                 return {}
 
-    def _coupon(self, batch_id: str, owner: str, template: Template, step: Step) -> dict[str, object] | Unsaid:
+    def _coupon(self, batch_id: str, owner: str, template: Template, step: Step) -> dict[str, Any] | Unsaid:
         batch = self._batches.get(batch_id)
         if batch is None:
             return Unsaid(f"没有券批次 {batch_id}，先用 qunxing coupon import 导入")
@@ -211,7 +213,6 @@ class Scribe:
         sender: str,
         text: str,
         said: Mapping[str, object],
-        welcome_code: str,
     ) -> Message:
         journey = to.journey
         welcome = channel is Channel.WELCOME
@@ -237,7 +238,7 @@ class Scribe:
             template_version=template.version,
             step=step.id,
             journey=journey.id,
-            welcome_code=welcome_code if welcome else "",
+            welcome_code=to.welcome_code if welcome else "",
             why=f"「{template.name}」的「{step.name or step.id}」",
         )
 

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
 from handlers.context import Context
-from handlers.filters import Ticked
+from handlers.filters import Ticked, Waited
 from handlers.router import Router
 from sop.group import GroupKind
-from sop.journey import Enrol, Journey, enrol, next_due, starts
+from sop.journey import Enrol, Journey, enrol, starts
 from sop.member import Member
 from sop.message import Channel
 from sop.tag import Facts
 from sop.template import CLOCKED, Subject, Template
-from sop.update import ClockTicked, FriendAdded, Kind, LinkVisited, MembersJoined, Update
+from sop.update import ClockTicked, FriendAdded, Kind, LinkVisited, MembersJoined, Update, WaitEnded
 from storage.due import Due
+from storage.template import SLOT
 
 router = Router("template")
 
@@ -40,8 +41,14 @@ def start(update: Update, ctx: Context) -> None:
     for template in ctx.tx.templates.running():
         if template.subject is Subject.MEMBER and template.trigger.on not in CLOCKED:
             started = [member for member in members if _starts(template, update, member, ctx)]
-            code = update.welcome_code if isinstance(update, FriendAdded) else ""
-            begin(template, {member.id: member.facts() for member in started}, ctx, welcome_code=code)
+            begin(template, {member.id: member.facts() for member in started}, ctx, greeting=_greeting(update))
+
+
+def _greeting(update: Update) -> dict[str, str]:
+    """What a welcome needs to know of a new friendship: the code, and whose friend it is."""
+    if isinstance(update, FriendAdded) and update.welcome_code:
+        return {"welcome_code": update.welcome_code, "staff": update.staff}
+    return {}
 
 
 def _about(update: Update) -> tuple[str, ...]:
@@ -70,8 +77,8 @@ def _only_welcomes(template: Template) -> bool:
 
 
 def begin(
-    template: Template, facts: Mapping[str, Facts], ctx: Context, *, welcome_code: str = ""
-) -> list[Journey]:
+    template: Template, facts: Mapping[str, Facts], ctx: Context, *, greeting: Mapping[str, str] | None = None
+) -> None:
     """Let those begin whom the rules let; their first step waits on the due table."""
     last = ctx.tx.journeys.latest(template.id, list(facts)) if facts else {}
     begun = []
@@ -81,9 +88,7 @@ def begin(
         if isinstance(verdict, Enrol):
             begun.append(_journey(template, whom, verdict, ctx.now))
     journeys = ctx.tx.journeys.enrol(begun)
-    data = {"welcome_code": welcome_code} if welcome_code else {}
-    ctx.tx.due.add(*waits(template, journeys, ctx.settings.zone, data))
-    return journeys
+    ctx.tx.journeys.await_steps(template, journeys, ctx.settings.zone, greeting)
 
 
 def _journey(template: Template, whom: str, verdict: Enrol, now: datetime) -> Journey:
@@ -93,25 +98,11 @@ def _journey(template: Template, whom: str, verdict: Enrol, now: datetime) -> Jo
     )
 
 
-def waits(template: Template, journeys: Sequence[Journey], zone: str, data: Mapping[str, str]) -> list[Due]:
-    """The waits for the next step of each journey."""
-    found = []
-    for journey in journeys:
-        step = next_due(template, journey, zone)
-        if step is not None:
-            found.append(
-                Due(
-                    what="step", whom=str(journey.id), occurrence=str(step.index), at=step.at,
-                    version=journey.version, data=dict(data),
-                )
-            )
-    return found
-
-
 # ---------------------------------------------------------------- the clock starts
 
 
-def start_slot(slot: Due, ctx: Context) -> None:
+@router.observe(Kind.WAIT_ENDED, where=Waited(SLOT))
+def start_slot(slot: WaitEnded, ctx: Context) -> None:
     """The clock reached a slot: everybody in the audience begins, in chunks; then the next slot is waited for."""
     template = _published(slot.whom, ctx)
     if template is None:
@@ -121,17 +112,20 @@ def start_slot(slot: Due, ctx: Context) -> None:
         begin(template, {group.id: group.facts() for group in groups}, ctx)
     elif not _start_members(template, slot, ctx):
         return
-    ctx.tx.templates.schedule(template, ctx.settings.zone, after=max(slot.at, ctx.now))
+    ctx.tx.templates.schedule(template, ctx.settings.zone, after=max(slot.due, ctx.now))
 
 
-def _start_members(template: Template, slot: Due, ctx: Context) -> bool:
+def _start_members(template: Template, slot: WaitEnded, ctx: Context) -> bool:
     """Enrol one chunk of members; False while more remain."""
-    members = ctx.tx.members.page(after=str(slot.data.get("after", "")), limit=SLOT_CHUNK)
+    members = ctx.tx.members.page(after=dict(slot.data).get("after", ""), limit=SLOT_CHUNK)
     begin(template, {member.id: member.facts() for member in members}, ctx)
     if len(members) < SLOT_CHUNK:
         return True
-    rest = f"{slot.occurrence[:25]}#{members[-1].id}"
-    ctx.tx.due.add(replace(slot, occurrence=rest[:64], at=ctx.now, data={"after": members[-1].id}, id=0))
+    last = members[-1].id
+    occurrence = f"{slot.occurrence[:25]}#{last}"[:64]
+    ctx.tx.due.add(
+        Due(what=SLOT, whom=slot.whom, occurrence=occurrence, at=ctx.now, version=template.version, data={"after": last})
+    )
     return False
 
 
@@ -144,5 +138,5 @@ def _published(template_id: str, ctx: Context) -> Template | None:
 def keep_slots(ticked: ClockTicked, ctx: Context) -> None:
     """Every template the clock starts has its next slot on the due table, whatever happened to the last one."""
     for template in ctx.tx.templates.running():
-        if not ctx.tx.due.of("slot", template.id):
+        if not ctx.tx.due.of(SLOT, template.id):
             ctx.tx.templates.schedule(template, ctx.settings.zone, after=ctx.now)

@@ -1,0 +1,65 @@
+"""What a new friend hears, and what the bot remembers of them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from tests.world import World
+
+
+async def test_a_new_friend_is_welcomed_while_the_welcome_code_lives(world: World) -> None:
+    await world.publishes("welcome")
+
+    lin = await world.befriends("小林")
+
+    assert "很高兴认识你" in lin.heard_from("linmo")[0]
+    (welcome,) = await lin.messages()
+    assert welcome.sent_at is not None
+    assert welcome.sent_at - welcome.created_at < timedelta(seconds=20)
+
+
+async def test_a_new_friend_is_tagged_by_where_they_came_from(world: World) -> None:
+    lin = await world.befriends("小林", source="poster_0103")
+
+    known = await lin.known()
+
+    assert known.source == "poster_0103"
+    assert "来自:poster_0103" in known.tags
+    assert known.name == "小林"
+
+
+async def test_a_friend_from_the_poster_hears_the_poster_s_welcome(world: World) -> None:
+    await world.publishes("welcome")
+
+    lin = await world.befriends("小林", source="poster_0103")
+
+    assert "那张海报" in lin.heard_from("linmo")[0]
+
+
+async def test_a_new_friend_begins_the_seven_day_plan(world: World) -> None:
+    await world.publishes("seven_day_growth")
+
+    lin = await world.befriends("小林")
+
+    journeys = await world.ask(lambda tx: tx.journeys.of(lin.id))
+    assert [journey.template for journey in journeys] == ["seven_day_growth"]
+
+
+async def test_who_deletes_the_last_staff_friend_leaves_their_journeys(world: World) -> None:
+    await world.publishes("seven_day_growth")
+    lin = await world.befriends("小林")
+
+    await lin.deletes("linmo")
+
+    (journey,) = await world.ask(lambda tx: tx.journeys.of(lin.id))
+    assert (journey.state, journey.reason) == ("exited", "已退群或不再是好友")
+
+
+async def test_the_half_friend_is_welcomed_and_only_the_whole_one_begins_the_plan(world: World) -> None:
+    await world.publishes("welcome", "seven_day_growth")
+
+    lin = await world.befriends("小林", half=True)
+
+    assert "很高兴认识你" in lin.heard_from("linmo")[0]
+    journeys = await world.ask(lambda tx: tx.journeys.of(lin.id))
+    assert [journey.template for journey in journeys] == ["welcome"]

@@ -1,0 +1,235 @@
+"""A world to tell stories in: a simulated corp, the whole bot on SQLite, and a clock that moves only when told.
+
+People speak as people do (``await lin.says("领券")``) and get back what they would read. Nothing here reaches into the bot
+except to ask what it remembers.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TypeVar
+
+from bot.app import App
+from bot.chance import SeededChance
+from bot.clock import TurnedClock
+from bot.config import Config
+from bot.simulator.corp import APP, KF_ACCOUNT
+from bot.simulator.simulator import Simulator
+from bot.simulator.visit import Page
+from bot.simulator.world import Line, app_talk, friend_talk, group_talk, kf_talk
+from sop.coupon import Batch
+from sop.file import read
+from sop.member import Member
+from storage.coupon import CouponStore
+from storage.outbox import Entry
+from storage.template import TemplateStore
+from storage.tx import Tx
+
+T = TypeVar("T")
+LIBRARY = Path(__file__).resolve().parents[1] / "sop" / "library"
+THURSDAY = datetime(2026, 7, 2, 11, 0, tzinfo=UTC)  # Thursday 19:00 in Shanghai
+LONGEST_ERRAND = timedelta(seconds=40)  # what a few seconds of the platform's own delays may take
+
+
+@dataclass
+class Person:
+    """A member of the world, and what they can do."""
+
+    world: World
+    id: str
+    name: str
+
+    async def says(self, text: str) -> str:
+        """Write to 微信客服; returns what comes back, empty when nothing does."""
+        talk = kf_talk(KF_ACCOUNT, self.id)
+        before = len(self.world.sim.world.talks[talk])
+        self.world.sim.acts.speak_kf(self.id, KF_ACCOUNT, text)
+        await self.world.settle()
+        return "\n".join(_read(line) for line in self.world.sim.world.talks[talk][before:] if line.speaker != self.id)
+
+    async def speaks(self, group: str, text: str) -> None:
+        """Say something in a group; only the archive hears it."""
+        self.world.sim.acts.speak(self.world.groups[group], self.id, text)
+        await self.world.settle()
+
+    async def opens(self, url: str) -> Page:
+        page = await self.world.sim.browsers.open(self.id, url)
+        await self.world.settle()
+        return page
+
+    async def leaves(self, group: str) -> None:
+        self.world.sim.acts.leave(self.world.groups[group], self.id)
+        await self.world.settle()
+
+    async def deletes(self, staff: str) -> None:
+        self.world.sim.acts.drop_staff(self.id, staff)
+        await self.world.settle()
+
+    def heard_from(self, staff: str) -> list[str]:
+        """What reached this person in their conversation with a staff member."""
+        lines = self.world.sim.world.talks[friend_talk(staff, self.id)]
+        return [_read(line) for line in lines if line.speaker == staff]
+
+    async def known(self) -> Member:
+        """What the bot remembers of this person."""
+        found = await self.world.ask(lambda tx: tx.members.get(self.id))
+        assert found is not None, f"the bot does not know {self.name}"
+        return found
+
+    async def messages(self) -> Sequence[Entry]:
+        """The ledger's messages to this person, the oldest first."""
+        return (await self.world.ask(lambda tx: tx.outbox.recent(member=self.id)))[::-1]
+
+
+class World:
+    """The simulator, the bot, and the clock between them."""
+
+    def __init__(self, sim: Simulator, app: App, clock: TurnedClock) -> None:
+        self.sim, self.app, self.clock = sim, app, clock
+        self.groups: dict[str, str] = {}
+
+    # ------------------------------------------------------------ time
+
+    async def settle(self) -> None:
+        """Let everything set off so far arrive, the platform's few seconds of delay included."""
+        await self.sim.quiet()
+        await self.app.quiet()
+        await self.clock.turn(LONGEST_ERRAND)
+        await self.sim.quiet()
+        await self.app.quiet()
+
+    async def turn(self, **step: float) -> None:
+        """Let time pass: ``turn(days=1)``."""
+        await self.clock.turn(timedelta(**step))
+        await self.settle()
+
+    async def turn_to(self, instant: datetime) -> None:
+        await self.clock.turn_to(instant)
+        await self.settle()
+
+    # ------------------------------------------------------------ people and groups
+
+    def hires(self, staff: str, name: str) -> str:
+        self.sim.acts.hire(staff, name)
+        return staff
+
+    async def befriends(self, name: str, staff: str = "linmo", *, source: str = "", half: bool = False) -> Person:
+        """Somebody new adds a staff member."""
+        person = self.sim.acts.meet(name)
+        self.sim.acts.add_friend(person.id, staff, state=source, half=half)
+        await self.settle()
+        return Person(self, person.id, name)
+
+    async def founds(self, name: str, owner: str = "linmo") -> str:
+        self.groups[name] = self.sim.acts.create_group(owner, name)
+        await self.settle()
+        return self.groups[name]
+
+    async def joins(self, name: str, group: str, staff: str = "linmo") -> Person:
+        """Somebody new becomes a friend and then joins a group."""
+        person = await self.befriends(name, staff)
+        await self.seat(person, group)
+        return person
+
+    async def seat(self, person: Person, group: str) -> None:
+        self.sim.acts.join(self.groups[group], person.id)
+        await self.settle()
+
+    async def confirms_all(self, staff: str = "linmo") -> int:
+        """A staff member taps 确认 on everything that waits; returns how many tasks that was."""
+        waiting = [
+            task.id for task in self.sim.world.tasks.values() if staff in task.senders and staff not in task.confirmed
+        ]
+        for task in waiting:
+            self.sim.acts.confirm(staff, task)
+        await self.turn(minutes=15)
+        return len(waiting)
+
+    async def staff_says(self, text: str, staff: str = "linmo") -> str:
+        talk = app_talk(APP, staff)
+        before = len(self.sim.world.talks[talk])
+        self.sim.acts.tell(staff, text)
+        await self.settle()
+        return "\n".join(_read(line) for line in self.sim.world.talks[talk][before:] if line.speaker != staff)
+
+    def group_heard(self, group: str) -> list[str]:
+        return [_read(line) for line in self.sim.world.talks[group_talk(self.groups[group])]]
+
+    # ------------------------------------------------------------ plans and coupons
+
+    async def publishes(self, *names: str, text: str = "") -> None:
+        """Publish templates of the ready library, or one given as text."""
+        texts = [(LIBRARY / f"{name}.toml").read_text("utf-8") for name in names] + ([text] if text else [])
+        for one in texts:
+            template = read(one)
+
+            def keep(tx: Tx, one: str = one, template_id: str = template.id, name: str = template.name) -> None:
+                store: TemplateStore = tx.templates
+                saved = store.save(template_id, name, one, by="test")
+                store.publish(template_id, saved.version, zone="Asia/Shanghai")
+
+            await self.change(keep)
+
+    async def coupons(self, batch: str, size: int, **rules: object) -> None:
+        def stock(tx: Tx) -> None:
+            store: CouponStore = tx.coupons
+            store.open(Batch(id=batch, name=str(rules.pop("name", batch)), **rules))  # type: ignore[arg-type]
+            store.stock(batch, [f"{batch}-{number:04d}" for number in range(size)])
+
+        await self.change(stock)
+
+    # ------------------------------------------------------------ asking and changing
+
+    async def ask(self, question: Callable[[Tx], T]) -> T:
+        now = self.clock.now()
+        return await self.app.db.read(lambda c: question(Tx(c, now)))
+
+    async def change(self, work: Callable[[Tx], T]) -> T:
+        now = self.clock.now()
+        done = await self.app.db.write(lambda c: work(Tx(c, now)))
+        self.app.bells["scheduler"].ring()
+        await self.settle()
+        return done
+
+
+@asynccontextmanager
+async def world_at(start: datetime, folder: Path) -> AsyncIterator[World]:
+    """A corp with two employees and nobody else, and the bot connected to it."""
+    clock = TurnedClock(start)
+    async with Simulator(clock=clock, chance=SeededChance(7)) as sim:
+        await sim.serve()
+        sim.acts.hire("linmo", "林墨")
+        sim.acts.hire("suhe", "苏禾")
+        async with App(_config(sim, folder), clock=clock, chance=SeededChance(8), base=folder) as app:
+            await sim.connect(f"http://127.0.0.1:{app.port}")
+            yield World(sim, app, clock)
+
+
+def _config(sim: Simulator, folder: Path) -> Config:
+    plain = sim.settings()
+    plain["wecom"]["oauth_base"] = sim.oauth_base
+    port = _free_port()
+    plain["server"] = {"host": "127.0.0.1", "port": port, "public_url": f"http://127.0.0.1:{port}"}
+    plain["storage"] = {"database": f"sqlite:///{folder / 'world.sqlite'}", "data_dir": str(folder)}
+    plain["community"] = {"operators": ["linmo"]}
+    return Config.model_validate(plain)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _read(line: Line) -> str:
+    """A line as a person reads it: words, and what a card or menu shows."""
+    parts = [line.text]
+    for key in ("title", "url", "head", "tail"):
+        if line.data.get(key):
+            parts.append(str(line.data[key]))
+    return "\n".join(part for part in parts if part)
