@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import aiohttp_jinja2
 import jinja2
@@ -16,6 +17,7 @@ from bot.clock import TurnedClock
 from bot.simulator import phone
 from bot.simulator.control import WHO
 from bot.simulator.task import CHINA
+from bot.simulator.world import World
 
 if TYPE_CHECKING:
     from bot.simulator.simulator import Simulator
@@ -27,6 +29,28 @@ SAFE = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; frame-ancestors 'self'; base-uri 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
+}
+OUTCOMES = {
+    "acked": "已收到",
+    "answered": "出错",
+    "timeout": "超时",
+    "refused": "连不上",
+    "disconnected": "断开",
+    "dropped": "丢失",
+    "nobody listens": "无人接收",
+}
+ACTS = {
+    "add_external_contact": "加好友",
+    "add_half_external_contact": "申请好友",
+    "edit_external_contact": "改备注或标签",
+    "del_external_contact": "员工删除成员",
+    "del_follow_user": "成员删除员工",
+    "add_member": "进群",
+    "del_member": "离群",
+    "change_name": "改群名",
+    "change_owner": "换群主",
+    "change_notice": "改群公告",
+    "confirm": "确认群发",
 }
 Wanted = dict[str, Any]
 
@@ -91,7 +115,7 @@ class Page:
                 "people": phone.people(world),
                 "talks": phone.talks(world, who),
                 "talk": phone.talk(world, who, talk),
-                "ticker": [_tick(entry) for entry in journal[-40:]],
+                "ticker": [_tick(world, entry) for entry in journal[-40:]],
                 "journal": len(world.journal),
                 "groups": [{"id": one.id, "name": one.name} for one in world.groups.values()],
                 "staff": [{"id": one.id, "name": one.name} for one in world.staff.values()],
@@ -213,24 +237,38 @@ def _saturday_evening(clock: TurnedClock) -> Any:
     return evening if evening > now else evening + timedelta(days=7)
 
 
-def _tick(entry: dict[str, Any]) -> dict[str, Any]:
+def _tick(world: World, entry: dict[str, Any]) -> dict[str, Any]:
     """One line of the ticker: what happened, and whether it went well."""
+    good = True
     match entry["what"]:
         case "callback":
-            text = f"{entry['door']} · {_event(entry.get('plain', ''))} → {entry['outcome']}"
+            outcome = OUTCOMES.get(entry["outcome"], entry["outcome"])
+            text = f"{entry['door']} · {_event(entry.get('plain', ''))} → {outcome}"
             good = entry["outcome"] == "acked"
         case "call":
             code = entry["answer"].get("errcode", entry.get("fault"))
             text, good = f"{entry['api']} → {code or 'ok'}", code == 0
         case "delivery":
-            text, good = f"{entry['channel']} → {entry['text'][:24]}", True
+            to = world.groups[entry["to"]].name if entry["to"] in world.groups else world.name_of(entry["to"])
+            text = f"{to}：{entry['text'][:24]}"
         case "visit":
-            text, good = f"{entry['method']} {entry['url'].partition('?')[0]} → {entry['status']}", True
+            text = f"{world.name_of(entry['who'])} {entry['method']} {urlsplit(entry['url']).path} → {entry['status']}"
+            good = 0 < entry["status"] < 500
         case "verify":
-            text, good = f"{entry['door']} → {entry['outcome']}", entry["outcome"] == "proved"
+            good = entry["outcome"] == "proved"
+            text = f"{entry['door']} → {'通过' if good else entry['outcome']}"
         case _:
-            text, good = str(entry.get("act", "")), True
+            text = _act(world, entry)
     return {"n": entry["n"], "at": _clock(entry["at"]), "what": entry["what"], "text": text, "good": good}
+
+
+def _act(world: World, entry: dict[str, Any]) -> str:
+    people = [entry[who] for who in ("member", "staff") if who in entry] + list(entry.get("people", []))
+    names = "、".join(world.name_of(one) for one in people)
+    group = world.groups.get(entry.get("group", ""))
+    return " ".join(
+        part for part in (ACTS.get(entry["act"], entry["act"]), names, group.name if group else "") if part
+    )
 
 
 def _clock(at: str) -> str:
@@ -239,7 +277,7 @@ def _clock(at: str) -> str:
 
 def _event(plain: str) -> str:
     """The event's own name for what changed."""
-    for element in ("ChangeType", "Event"):
+    for element in ("UpdateDetail", "ChangeType", "Event"):
         found = re.search(rf"<{element}><!\[CDATA\[(.*?)\]\]>", plain)
         if found:
             return found[1]

@@ -5,6 +5,7 @@ Each person has cookies of their own, as every phone has.
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -18,6 +19,7 @@ from bot.simulator.callbacks import Session
 from bot.simulator.world import World
 
 MOST_HOPS = 8
+PATIENCE_S = 10.0
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
@@ -89,7 +91,7 @@ class Browsers:
                     url, data=data, headers={**headers, "Origin": _origin(url)}, allow_redirects=False
                 )
             )
-            async with request as reply:
+            async with asyncio.timeout(PATIENCE_S), request as reply:
                 _keep(jar, reply.headers.getall("Set-Cookie", []))
                 onward = reply.headers.get("Location", "") if reply.status in REDIRECTS else ""
                 page = Page(url, reply.status, await reply.text())
