@@ -191,6 +191,11 @@ def next_slot(trigger: Trigger, after: datetime, zone: str) -> datetime | None:
     return None
 
 
+def silent(trigger: Trigger, last_active: datetime, now: datetime) -> bool:
+    """Whether nothing was heard of a member for as long as a silence trigger waits."""
+    return trigger.on is On.SILENCE and now - last_active >= timedelta(days=trigger.days)
+
+
 # ---------------------------------------------------------------- going on
 
 
@@ -202,6 +207,11 @@ class DueStep:
     step: Step
     at: datetime
     deadline: datetime
+
+
+def day_of(anchor: datetime, now: datetime, zone: str) -> int:
+    """Which local day of a journey it is; 0 is the day it began."""
+    return (local_day(now, zone) - local_day(anchor, zone)).days
 
 
 class Fate(StrEnum):

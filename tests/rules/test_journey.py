@@ -19,6 +19,7 @@ from sop.journey import (
     JourneyState,
     Stay,
     channel_for,
+    day_of,
     due,
     enrol,
     exits,
@@ -27,6 +28,7 @@ from sop.journey import (
     next_due,
     next_slot,
     signal_of,
+    silent,
     starts,
 )
 from sop.message import Channel
@@ -216,6 +218,14 @@ def test_clocked_triggers_name_their_next_slot() -> None:
     assert next_slot(PLAN.trigger, THURSDAY, ZONE) is None
 
 
+def test_three_weeks_without_a_word_are_silence() -> None:
+    trigger = Trigger(on=On.SILENCE, days=21)
+
+    assert silent(trigger, THURSDAY - timedelta(days=21), THURSDAY)
+    assert not silent(trigger, THURSDAY - timedelta(days=20, hours=23), THURSDAY)
+    assert not silent(PLAN.trigger, THURSDAY - timedelta(days=99), THURSDAY)
+
+
 # ---------------------------------------------------------------- when steps are due
 
 
@@ -252,6 +262,13 @@ def test_the_second_saturday_is_a_week_after_the_first() -> None:
 
     assert spoken(first.at, ZONE) == "7月4日 周六 19:30"
     assert second.at - first.at == timedelta(days=7)
+
+
+def test_days_of_a_journey_are_local_days() -> None:
+    past_midnight = at_local(date(2026, 7, 3), time(0, 5), ZONE)
+
+    assert day_of(THURSDAY, THURSDAY, ZONE) == 0
+    assert day_of(THURSDAY, past_midnight, ZONE) == 1
 
 
 @given(
