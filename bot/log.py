@@ -62,7 +62,6 @@ def set_up(
         processors=[*shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(number),
         logger_factory=structlog.WriteLoggerFactory(out),
-        cache_logger_on_first_use=True,
     )
     _adopt(out, max(number, logging.WARNING), shared, renderer)
 

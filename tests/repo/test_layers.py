@@ -11,7 +11,9 @@ from tests.repo.source import ROOT, imports, modules, shown
 PURE = {"sop/render.py": "liquid", "sop/file.py": "tomlkit"}  # the two libraries the rules may lean on
 
 
-def test_every_import_contract_holds(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_import_contract_holds(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(ROOT)
 
     status = lint_imports(config_filename=str(ROOT / "pyproject.toml"), no_cache=True)
@@ -31,7 +33,19 @@ def test_the_rules_need_the_standard_library_only() -> None:
 
 
 def test_the_rules_touch_neither_files_nor_network_nor_clock() -> None:
-    doing = {"asyncio", "http", "os", "pathlib", "random", "secrets", "shutil", "socket", "sqlite3", "subprocess", "time"}
+    doing = {
+        "asyncio",
+        "http",
+        "os",
+        "pathlib",
+        "random",
+        "secrets",
+        "shutil",
+        "socket",
+        "sqlite3",
+        "subprocess",
+        "time",
+    }
 
     busy = [
         f"{shown(path)}:{line} imports {name}"

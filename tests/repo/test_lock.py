@@ -24,9 +24,13 @@ def pins(lock: str) -> dict[str, Pin]:
     text = (ROOT / lock).read_text().replace("\\\n", " ")
     found = {}
     for line in text.splitlines():
-        match = re.fullmatch(r"([A-Za-z0-9._-]+)==([^\s;]+)\s*(?:;[^\\]*?)?((?:\s+--hash=sha256:[0-9a-f]{64})*)\s*", line)
+        match = re.fullmatch(
+            r"([A-Za-z0-9._-]+)==([^\s;]+)\s*(?:;[^\\]*?)?((?:\s+--hash=sha256:[0-9a-f]{64})*)\s*", line
+        )
         assert match, f"{lock}: {line[:80]}"
-        found[canonicalize_name(match[1])] = Pin(match[1], match[2], tuple(re.findall(r"sha256:\w+", match[3])))
+        found[canonicalize_name(match[1])] = Pin(
+            match[1], match[2], tuple(re.findall(r"sha256:\w+", match[3]))
+        )
     return found
 
 

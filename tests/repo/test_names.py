@@ -74,7 +74,9 @@ def test_the_glossary_can_be_read() -> None:
 
 
 def test_every_module_says_what_it_is_for() -> None:
-    silent = [shown(path) for path in modules() if path.read_text().strip() and not ast.get_docstring(tree(path))]
+    silent = [
+        shown(path) for path in modules() if path.read_text().strip() and not ast.get_docstring(tree(path))
+    ]
 
     assert silent == []
 

@@ -12,7 +12,9 @@ from tests.repo.source import FLOORS, files, modules, shown
 hatchling = pytest.importorskip("hatchling.builders.wheel")
 
 DATA = {".toml", ".html", ".css", ".js", ".svg", ".md"}
-OF_A_MACHINE = re.compile(r"(?<![\w.:/])/(?:work|root|opt)/|/home/[a-z]|shared/(?:DESIGN|STYLE|data|wecom)|PROTOCOL\.md|DESIGN\.md")
+OF_A_MACHINE = re.compile(
+    r"(?<![\w.:/])/(?:work|root|opt)/|/home/[a-z]|shared/(?:DESIGN|STYLE|data|wecom)|PROTOCOL\.md|DESIGN\.md"
+)
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +50,10 @@ def test_nothing_names_a_place_on_somebodys_machine() -> None:
             lines = path.read_text(encoding="utf-8").splitlines()
         except UnicodeDecodeError:
             continue
-        named += [f"{shown(path)}:{n}: {line.strip()[:80]}" for n, line in enumerate(lines, 1) if OF_A_MACHINE.search(line)]
+        named += [
+            f"{shown(path)}:{n}: {line.strip()[:80]}"
+            for n, line in enumerate(lines, 1)
+            if OF_A_MACHINE.search(line)
+        ]
 
     assert [line for line in named if not line.startswith("tests/repo/test_wheel.py")] == []
