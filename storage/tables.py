@@ -422,15 +422,16 @@ member_day = Table(
     Column("turns", Integer, nullable=False),
     Column("different", Integer, nullable=False),  # different normalised texts, counted up to 64
     Column("hashes", Text, nullable=False, server_default=""),
-    Column("answered", Boolean, nullable=False),
+    Column("answered", SmallInteger, nullable=False),  # 0 no, 1 on the day itself, 2 only past its midnight
 )
 
 group_turn = Table(
-    "group_turn",  # who spoke last in a group, and when
+    "group_turn",  # who spoke last in a group and when; the earliest day changed since it was last scored
     metadata,
     Column("group_id", String(64), primary_key=True),
-    Column("member", String(64), nullable=False),
-    Column("spoke_at", Instant, nullable=False),
+    Column("member", String(64), nullable=False, server_default=""),
+    Column("spoke_at", Instant, nullable=False, server_default="0"),
+    Column("stale_day", String(10), nullable=False, server_default=""),
 )
 
 observed_day = Table(

@@ -1,0 +1,253 @@
+"""The activity log: facts, each kept once, and added up the moment they are written."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, func, select, update
+
+from sop.activity import (
+    BROADCAST,
+    BROADCAST_GROUPS,
+    BROADCAST_WITHIN,
+    TALK,
+    Activity,
+    local_day,
+)
+from sop.group import GroupKind
+from storage.engine import insert_into
+from storage.instant import from_ms, to_ms
+from storage.roll_up import RollUp
+from storage.tables import activity, groups, member_day
+
+HOME = "Asia/Shanghai"  # where a group lives that says nothing else
+ROWS_AT_ONCE = 1000
+
+
+class ActivityStore:
+    """The log as one transaction sees it. Order of arrival never changes what it adds up to."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._rolls = RollUp(connection)
+        self._zones: dict[str, str] = {}
+
+    # ------------------------------------------------------------ writing
+
+    def log(self, fact: Activity, *, zone: str = HOME) -> bool:
+        """Keep a fact and add it up, in constant time; False when it is known already.
+
+        ``zone`` is the community's; a group with a zone of its own has its own days.
+        """
+        insertion = insert_into(self._connection, activity).on_conflict_do_nothing(index_elements=["key"])
+        if self._connection.execute(insertion.values(_row(fact)).returning(activity.c.id)).first() is None:
+            return False
+        zone = self._zone_of(fact.group, zone)
+        if fact.is_talk and (copies := self._copies([fact])):
+            self._exclude(copies, zone)
+        else:
+            self._rolls.hear(fact, zone)
+        return True
+
+    def log_all(self, facts: Sequence[Activity], *, zone: str = HOME, unmask: bool = True) -> int:
+        """Keep many facts and add them up in sets; returns how many were new.
+
+        ``unmask`` looks for texts sent to many groups at once; who logs a long history asks for it at the end.
+        """
+        new = self._insert(facts)
+        by_group: dict[str, list[Activity]] = defaultdict(list)
+        for fact in new:
+            by_group[fact.group].append(fact)
+        for group in sorted(by_group):
+            self._add_up(group, by_group[group], self._zone_of(group, zone))
+        if unmask and (copies := self._copies(new)):
+            self._exclude(copies, zone)
+        return len(new)
+
+    def _add_up(self, group: str, facts: Sequence[Activity], zone: str) -> None:
+        if not group:
+            for fact in facts:
+                self._rolls.hear(fact, zone)
+            return
+        self._rolls.observe(group, {local_day(fact.at, zone) for fact in facts})
+        self._rolls.arrived(group, [fact for fact in facts if fact.kind == "joined"], zone)
+        self._rolls.rebuild(group, set().union(*(self._rolls.days_touched(fact, zone) for fact in facts)), zone)
+
+    def _insert(self, facts: Sequence[Activity]) -> list[Activity]:
+        by_key = {fact.key: fact for fact in facts}
+        if not by_key:
+            return []
+        before = self._connection.scalar(select(func.max(activity.c.id))) or 0
+        insertion = insert_into(self._connection, activity).on_conflict_do_nothing(index_elements=["key"])
+        self._connection.execute(insertion, [_row(fact) for fact in by_key.values()])
+        keys = self._connection.scalars(select(activity.c.key).where(activity.c.id > before))
+        return [by_key[key] for key in keys if key in by_key]
+
+    def _zone_of(self, group: str, zone: str) -> str:
+        if not group:
+            return zone
+        if group not in self._zones:
+            own = self._connection.execute(select(groups.c.zone, groups.c.kind).where(groups.c.id == group)).first()
+            self._zones[group] = own.zone if own else ""
+            if own and own.kind == GroupKind.IMPORTED:
+                self._rolls.unwatched.add(group)
+        return self._zones[group] or zone
+
+    # ------------------------------------------------------------ what must not count
+
+    def _copies(self, facts: Iterable[Activity]) -> list[Any]:
+        """Rows of the log that say the same as one of ``facts``, by the same member, in many groups within a day."""
+        said = [fact for fact in facts if fact.is_talk and fact.text_hash]
+        if not said:
+            return []
+        since, until = min(fact.at for fact in said), max(fact.at for fact in said)
+        rows = self._connection.execute(
+            select(activity.c.id, activity.c.member, activity.c.text_hash, activity.c.group_id, activity.c.happened_at)
+            .where(
+                activity.c.member.in_({fact.member for fact in said}),
+                activity.c.text_hash.in_({fact.text_hash for fact in said}),
+                activity.c.kind.in_((TALK, BROADCAST)),
+                activity.c.happened_at.between(to_ms(since - BROADCAST_WITHIN), to_ms(until + BROADCAST_WITHIN)),
+            )
+            .order_by(activity.c.happened_at)
+        ).all()
+        return copies_among(rows)
+
+    def unmask(self, *, zone: str = HOME) -> int:
+        """Look through the whole log for texts one member sent to many groups within a day, and stop counting them."""
+        suspects = self._connection.execute(
+            select(activity.c.member, activity.c.text_hash)
+            .where(activity.c.text_hash != "", activity.c.kind.in_((TALK, BROADCAST)))
+            .group_by(activity.c.member, activity.c.text_hash)
+            .having(func.count(activity.c.group_id.distinct()) >= BROADCAST_GROUPS)
+        ).all()
+        found = 0
+        for suspect in suspects:
+            rows = self._connection.execute(
+                select(activity.c.id, activity.c.member, activity.c.text_hash, activity.c.group_id, activity.c.happened_at)
+                .where(
+                    activity.c.member == suspect.member,
+                    activity.c.text_hash == suspect.text_hash,
+                    activity.c.kind.in_((TALK, BROADCAST)),
+                )
+                .order_by(activity.c.happened_at)
+            ).all()
+            found += self._exclude(copies_among(rows), zone)
+        return found
+
+    def _exclude(self, copies: Collection[Any], zone: str, kind: str = BROADCAST) -> int:
+        """These rows are talk no more; the days they stood in are added up again."""
+        ids = [row.id for row in copies]
+        for start in range(0, len(ids), ROWS_AT_ONCE):
+            self._connection.execute(
+                update(activity).where(activity.c.id.in_(ids[start : start + ROWS_AT_ONCE])).values(kind=kind)
+            )
+        days: dict[str, set[date]] = defaultdict(set)
+        for row in copies:
+            where = self._zone_of(row.group_id, zone)
+            days[row.group_id] |= self._rolls.days_around(from_ms(row.happened_at), where)
+        for group in sorted(days):
+            self._rolls.rebuild(group, days[group], self._zone_of(group, zone))
+        return len(ids)
+
+    def disown(self, group: str, members: Mapping[str, str], *, zone: str = HOME) -> int:
+        """What these members said in a group was not a member's talk (member → the kind it was): add up without it."""
+        changed = 0
+        for member_id, kind in members.items():
+            rows = self._connection.execute(
+                select(activity.c.id, activity.c.group_id, activity.c.happened_at).where(
+                    activity.c.group_id == group, activity.c.member == member_id, activity.c.kind == TALK
+                )
+            ).all()
+            changed += self._exclude(rows, zone, kind)
+        return changed
+
+    # ------------------------------------------------------------ asking
+
+    def of_member(self, member_id: str, limit: int = 50) -> list[Activity]:
+        """What somebody did, the newest first."""
+        return self._newest(activity.c.member == member_id, limit)
+
+    def of_group(self, group: str, limit: int = 50) -> list[Activity]:
+        """What happened in a group, the newest first."""
+        return self._newest(activity.c.group_id == group, limit)
+
+    def did_since(self, member_id: str, kinds: Collection[str], since: datetime, until: datetime) -> list[Activity]:
+        """What of these kinds somebody did between two instants, the oldest first."""
+        rows = self._connection.execute(
+            select(activity)
+            .where(
+                activity.c.member == member_id,
+                activity.c.kind.in_(kinds),
+                activity.c.happened_at >= to_ms(since),
+                activity.c.happened_at < to_ms(until),
+            )
+            .order_by(activity.c.happened_at, activity.c.key)
+        )
+        return [_activity(row) for row in rows]
+
+    def daily(self, group: str, since: date, until: date) -> list[tuple[date, int, int]]:
+        """For each day on which somebody was active: the day, how many members, how many contributions."""
+        rows = self._connection.execute(
+            select(member_day.c.day, func.count(), func.sum(member_day.c.n))
+            .where(member_day.c.group_id == group, member_day.c.day.between(since.isoformat(), until.isoformat()))
+            .group_by(member_day.c.day)
+            .order_by(member_day.c.day)
+        )
+        return [(date.fromisoformat(day), members, int(n)) for day, members, n in rows]
+
+    def active_days(self, member_id: str, since: date, until: date) -> list[date]:
+        """The days on which somebody was active anywhere."""
+        rows = self._connection.scalars(
+            select(member_day.c.day)
+            .where(member_day.c.member == member_id, member_day.c.day.between(since.isoformat(), until.isoformat()))
+            .distinct()
+            .order_by(member_day.c.day)
+        )
+        return [date.fromisoformat(day) for day in rows]
+
+    def _newest(self, where: Any, limit: int) -> list[Activity]:
+        query = select(activity).where(where).order_by(activity.c.happened_at.desc(), activity.c.id.desc()).limit(limit)
+        return [_activity(row) for row in self._connection.execute(query)]
+
+
+def copies_among(rows: Sequence[Any]) -> list[Any]:
+    """Rows, ordered by instant, that stand in some 24 hours in which their member said their text in many groups."""
+    texts: dict[tuple[str, str], list[Any]] = defaultdict(list)
+    for row in rows:
+        texts[row.member, row.text_hash].append(row)
+    found: dict[int, Any] = {}
+    for same in texts.values():
+        for index, first in enumerate(same):
+            window = _until(same[index:], first.happened_at + BROADCAST_WITHIN // timedelta(milliseconds=1))
+            if len({row.group_id for row in window}) >= BROADCAST_GROUPS:
+                found |= {row.id: row for row in window}
+    return list(found.values())
+
+
+def _until(rows: Sequence[Any], end: int) -> list[Any]:
+    return [row for row in rows if row.happened_at <= end]
+
+
+def _row(fact: Activity) -> dict[str, Any]:
+    return {
+        "key": fact.key,
+        "kind": fact.kind,
+        "member": fact.member,
+        "group_id": fact.group,
+        "happened_at": to_ms(fact.at),
+        "level": fact.level,
+        "ref": fact.ref[:160],
+        "text_hash": fact.text_hash,
+        "text_len": fact.text_len,
+    }
+
+
+def _activity(row: Any) -> Activity:
+    return Activity(
+        key=row.key, kind=row.kind, member=row.member, group=row.group_id, at=from_ms(row.happened_at),
+        level=row.level, ref=row.ref, text_hash=row.text_hash, text_len=row.text_len,
+    )

@@ -1,0 +1,316 @@
+"""The activity log added up: a row for each member, group and local day, kept true while facts arrive in any order.
+
+A fact that follows all others costs a handful of statements. One that comes late, or stops counting, has the days it
+touches added up again from the log, so nothing depends on the order of arrival.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, case, delete, func, select, update
+
+from sop.activity import (
+    ANSWER_WITHIN,
+    ANSWERED,
+    ANSWERED_LATE,
+    KEPT_HASHES,
+    PARTICIPATION,
+    TALK,
+    UNANSWERED,
+    Activity,
+    MemberDay,
+    day_start,
+    local_day,
+    roll_up,
+)
+from sop.engagement import Energy
+from storage.engine import insert_into
+from storage.instant import from_ms, to_ms
+from storage.tables import activity, group_turn, member_day, member_first, member_score, observed_day
+
+DAY = timedelta(days=1)
+NEAR = timedelta(days=4)  # days this close are read from the log in one go
+
+
+class RollUp:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.unwatched: set[str] = set()  # imported groups: what they tell says nothing of what we could hear
+
+    # ------------------------------------------------------------ one fact
+
+    def hear(self, fact: Activity, zone: str) -> None:
+        """Add up a fact that was just logged."""
+        day = local_day(fact.at, zone)
+        if not fact.counts:
+            self.observe(fact.group, [day])
+            if fact.kind == "joined" and fact.group and fact.member:
+                self.arrived(fact.group, [fact], zone)
+        elif fact.is_talk:
+            self._hear_talk(fact, day, zone)
+        else:
+            self._hear_deed(fact, day)
+
+    def _hear_talk(self, fact: Activity, day: date, zone: str) -> None:
+        turn = self._lock(fact.group)
+        if turn.member and to_ms(fact.at) <= turn.spoke_at:
+            self.observe(fact.group, [day])
+            self.rebuild(fact.group, self.days_touched(fact, zone), zone)
+            return
+        before = local_day(from_ms(turn.spoke_at), zone) if turn.member else None
+        self._count_talk(fact, day, new_turn=turn.member != fact.member or before != day)
+        if before and turn.member != fact.member and fact.at - from_ms(turn.spoke_at) <= ANSWER_WITHIN:
+            self._answer(fact.group, turn.member, before, same_day=before == day)
+        self._connection.execute(
+            update(group_turn)
+            .where(group_turn.c.group_id == fact.group)
+            .values(member=fact.member, spoke_at=to_ms(fact.at), stale_day=_earlier(day))
+        )
+
+    def _count_talk(self, fact: Activity, day: date, *, new_turn: bool) -> None:
+        row = self._connection.execute(
+            select(member_day.c.different, member_day.c.hashes).where(*_is(fact.group, day, fact.member))
+        ).one_or_none()
+        if row is None:
+            self._connection.execute(
+                insert_into(self._connection, member_day).values(
+                    group_id=fact.group, day=day.isoformat(), member=fact.member, n=1, turns=1, different=1,
+                    hashes=fact.text_hash, answered=UNANSWERED,
+                )
+            )
+            self._new_days(fact.group, [(fact.member, day)])
+            return
+        values: dict[str, Any] = {"n": member_day.c.n + 1}
+        if new_turn:
+            values["turns"] = member_day.c.turns + 1
+        hashes = row.hashes.split()
+        if row.different < KEPT_HASHES and (not fact.text_hash or fact.text_hash not in hashes):
+            values["different"] = row.different + 1
+            values["hashes"] = " ".join([*hashes, fact.text_hash]).strip()
+        self._connection.execute(update(member_day).where(*_is(fact.group, day, fact.member)).values(values))
+
+    def _answer(self, group: str, member_id: str, day: date, *, same_day: bool) -> None:
+        where = [*_is(group, day, member_id)]
+        if not same_day:
+            where.append(member_day.c.answered == UNANSWERED)
+        self._connection.execute(
+            update(member_day).where(*where).values(answered=ANSWERED if same_day else ANSWERED_LATE)
+        )
+
+    def _hear_deed(self, fact: Activity, day: date) -> None:
+        """Something done, not said: it is no turn in a conversation and answers nobody."""
+        insertion = insert_into(self._connection, member_day).values(
+            group_id=fact.group, day=day.isoformat(), member=fact.member, n=1, turns=1, different=1, answered=UNANSWERED
+        )
+        one_more = case((member_day.c.different < KEPT_HASHES, member_day.c.different + 1), else_=KEPT_HASHES)
+        count = self._connection.scalar(
+            insertion.on_conflict_do_update(
+                index_elements=["group_id", "day", "member"],
+                set_={"n": member_day.c.n + 1, "turns": member_day.c.turns + 1, "different": one_more},
+            ).returning(member_day.c.n)
+        )
+        if count == 1:
+            self._new_days(fact.group, [(fact.member, day)])
+        if fact.group:
+            self._touch(fact.group, day)
+
+    # ------------------------------------------------------------ whole days
+
+    def days_touched(self, fact: Activity, zone: str) -> set[date]:
+        """The days whose sums a fact can change: its own, and the one it may answer across midnight."""
+        return self.days_around(fact.at, zone) if fact.counts else set()
+
+    def days_around(self, at: datetime, zone: str) -> set[date]:
+        return {local_day(at, zone), local_day(at - ANSWER_WITHIN, zone)}
+
+    def rebuild(self, group: str, days: Collection[date], zone: str) -> None:
+        """Add up these days of a group again from the log."""
+        if not group or not days:
+            return
+        self._lock(group)
+        for since, until in _stretches(days):
+            self._rebuild(group, since, until, days, zone)
+        self._find_last_turn(group)
+        self._touch(group, min(days))
+
+    def _rebuild(self, group: str, since: date, until: date, days: Collection[date], zone: str) -> None:
+        facts = self._facts(group, day_start(since, zone), day_start(until + DAY, zone) + ANSWER_WITHIN)
+        rows = [row for row in roll_up(facts, zone) if since <= row.day <= until and row.day in days]
+        wanted = [day.isoformat() for day in days if since <= day <= until]
+        stood = self._connection.execute(
+            delete(member_day)
+            .where(member_day.c.group_id == group, member_day.c.day.in_(wanted))
+            .returning(member_day.c.member, member_day.c.day)
+        ).all()
+        if rows:
+            self._connection.execute(insert_into(self._connection, member_day), [_plain(group, row) for row in rows])
+        before = {(row.member, date.fromisoformat(row.day)) for row in stood}
+        after = {(row.member, row.day) for row in rows}
+        self._new_days(group, sorted(after - before))
+        self._lost_days(group, sorted(before - after), zone)
+
+    def _facts(self, group: str, since: datetime, until: datetime) -> Iterator[Activity]:
+        rows = self._connection.execute(
+            select(activity.c.key, activity.c.kind, activity.c.member, activity.c.happened_at, activity.c.text_hash).where(
+                activity.c.group_id == group,
+                activity.c.happened_at >= to_ms(since),
+                activity.c.happened_at < to_ms(until),
+                activity.c.kind.in_(PARTICIPATION),
+            )
+        )
+        for key, kind, member_id, at, text_hash in rows:
+            yield Activity(key=key, kind=kind, member=member_id, group=group, at=from_ms(at), text_hash=text_hash)
+
+    def _find_last_turn(self, group: str) -> None:
+        spoke = activity.c.group_id == group, activity.c.kind == TALK
+        newest = select(func.max(activity.c.happened_at)).where(*spoke).scalar_subquery()
+        rows = self._connection.execute(
+            select(activity.c.key, activity.c.member, activity.c.happened_at).where(
+                *spoke, activity.c.happened_at == newest
+            )
+        )
+        last = max(rows, key=lambda row: row.key, default=None)
+        self._connection.execute(
+            update(group_turn)
+            .where(group_turn.c.group_id == group)
+            .values(member=last.member if last else "", spoke_at=last.happened_at if last else 0)
+        )
+
+    # ------------------------------------------------------------ what hangs on active days
+
+    def observe(self, group: str, days: Collection[date]) -> None:
+        """The platform told us something on these days: silence on them is silence."""
+        rows = [{"day": day.isoformat()} for day in sorted(set(days))]
+        if rows and group not in self.unwatched:
+            self._connection.execute(
+                insert_into(self._connection, observed_day).on_conflict_do_nothing(index_elements=["day"]), rows
+            )
+
+    def arrived(self, group: str, joins: Sequence[Activity], zone: str) -> None:
+        """Members joined; a member's first day in a group is the earliest we know of."""
+        self._first(group, [(fact.member, local_day(fact.at, zone)) for fact in joins if fact.member])
+
+    def _first(self, group: str, days: Sequence[tuple[str, date]]) -> None:
+        if not days:
+            return
+        insertion = insert_into(self._connection, member_first)
+        day = insertion.excluded.day
+        rows = [{"group_id": group, "member": who, "day": when.isoformat()} for who, when in days]
+        self._connection.execute(
+            insertion.on_conflict_do_update(
+                index_elements=["group_id", "member"],
+                set_={"day": day},
+                where=day < member_first.c.day,
+            ),
+            rows,
+        )
+
+    def _new_days(self, group: str, days: Sequence[tuple[str, date]]) -> None:
+        """Members were active on days on which they had not been."""
+        if not days:
+            return
+        self.observe(group, [day for _, day in days])
+        firsts: dict[str, date] = {}
+        for who, day in days:
+            firsts[who] = min(day, firsts.get(who, day))
+        self._first(group, sorted(firsts.items()))
+        self._charge(group, days, +1)
+
+    def _lost_days(self, group: str, days: Sequence[tuple[str, date]], zone: str) -> None:
+        """What made members active on these days counts no more."""
+        if not days:
+            return
+        self._charge(group, days, -1)
+        members = {who for who, _ in days}
+        self._connection.execute(
+            delete(member_first).where(member_first.c.group_id == group, member_first.c.member.in_(members))
+        )
+        rows = self._connection.execute(
+            select(activity.c.member, func.min(activity.c.happened_at))
+            .where(
+                activity.c.group_id == group,
+                activity.c.member.in_(members),
+                activity.c.kind.in_({*PARTICIPATION, "joined"}),
+            )
+            .group_by(activity.c.member)
+        )
+        self._first(group, [(who, local_day(from_ms(at), zone)) for who, at in rows])
+
+    def _charge(self, group: str, days: Sequence[tuple[str, date]], sign: int) -> None:
+        """Add active days to members' energy, or take them back; the order does not matter."""
+        members = sorted({who for who, _ in days})
+        rows = self._connection.execute(
+            select(member_score.c.member, member_score.c.energy, member_score.c.energy_day).where(
+                member_score.c.group_id == group, member_score.c.member.in_(members)
+            )
+        )
+        energies = {row.member: Energy(row.energy, date.fromisoformat(row.energy_day)) for row in rows}
+        for who, day in days:
+            energies[who] = energies.get(who, Energy(0.0, day)).plus(day, sign)
+        insertion = insert_into(self._connection, member_score)
+        self._connection.execute(
+            insertion.on_conflict_do_update(
+                index_elements=["group_id", "member"],
+                set_={"energy": insertion.excluded.energy, "energy_day": insertion.excluded.energy_day},
+            ),
+            [
+                {"group_id": group, "member": who, "energy": energy.value, "energy_day": energy.day.isoformat()}
+                for who, energy in energies.items()
+            ],
+        )
+
+    # ------------------------------------------------------------ the group's own row
+
+    def _lock(self, group: str) -> Any:
+        """Who spoke last; until the commit nobody else adds up this group."""
+        insertion = insert_into(self._connection, group_turn).values(group_id=group)
+        return self._connection.execute(
+            insertion.on_conflict_do_update(
+                index_elements=["group_id"], set_={"group_id": insertion.excluded.group_id}
+            ).returning(group_turn.c.member, group_turn.c.spoke_at)
+        ).one()
+
+    def _touch(self, group: str, day: date) -> None:
+        """Scores of this day and later are stale."""
+        insertion = insert_into(self._connection, group_turn).values(group_id=group, stale_day=day.isoformat())
+        self._connection.execute(
+            insertion.on_conflict_do_update(index_elements=["group_id"], set_={"stale_day": _earlier(day)})
+        )
+
+
+def _earlier(day: date) -> Any:
+    """The stale day that stands, or ``day`` when that is earlier."""
+    standing = group_turn.c.stale_day
+    return case(((standing != "") & (standing <= day.isoformat()), standing), else_=day.isoformat())
+
+
+def _is(group: str, day: date, member_id: str) -> tuple[Any, Any, Any]:
+    return member_day.c.group_id == group, member_day.c.day == day.isoformat(), member_day.c.member == member_id
+
+
+def _plain(group: str, row: MemberDay) -> dict[str, Any]:
+    return {
+        "group_id": group,
+        "day": row.day.isoformat(),
+        "member": row.member,
+        "n": row.n,
+        "turns": row.turns,
+        "different": row.different,
+        "hashes": " ".join(sorted(row.hashes)),
+        "answered": row.answered,
+    }
+
+
+def _stretches(days: Collection[date]) -> Iterator[tuple[date, date]]:
+    """Days that lie close together, as stretches from first to last."""
+    ordered = sorted(days)
+    since = until = ordered[0]
+    for day in ordered[1:]:
+        if day - until > NEAR:
+            yield since, until
+            since = day
+        until = day
+    yield since, until
