@@ -163,6 +163,8 @@ class Script:
         kind, _, rest = talk.partition("/")
         if line.kind == "menu" and kind == "kf":
             self._start(self._choose(rest, line))
+        if line.kind == "card" and kind == "app":
+            self._start(self._press(rest, line))
         if line.speaker in self._world.members or not (addresses := phone.urls(line)):
             return
         if kind == "group":
@@ -195,6 +197,23 @@ class Script:
         self._acts.speak_kf(member, account, str(click["content"]), menu=str(click["id"]))
 
     # staff
+
+    async def _press(self, rest: str, line: Line) -> None:
+        """A staff member answers a card: one of its options, or one of its buttons."""
+        app, _, staff = rest.rpartition("/")
+        card: dict[str, Any] = line.data["card"]
+        buttons = [
+            *card.get("button_list", []),
+            *([card["submit_button"]] if "submit_button" in card else []),
+        ]
+        if not buttons:
+            return
+        patience = STAFF_PATIENCE.get(staff, ANY_PATIENCE)
+        await self._wait(patience.least * 60, patience.most * 60)
+        box = card.get("checkbox")
+        options = {box["question_key"]: [self._chance.choice(box["option_list"])["id"]]} if box else None
+        key = self._chance.choice(buttons)["key"]
+        self._acts.press_card(staff, card["task_id"], key, options=options, app=app)
 
     async def _confirm_sends(self) -> None:
         """Every staff member looks at the phone now and then, by day, and confirms what has waited long enough."""

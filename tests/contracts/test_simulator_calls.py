@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from bot.simulator.corp import as_toml
 from bot.simulator.faults import Fault
 from tests.contracts.simulated import STAFF, Stage, on_stage
 
@@ -173,3 +175,7 @@ async def test_the_journal_can_be_read_from_any_point_and_holds_no_secret(stage:
     assert [entry["n"] for entry in told] == list(range(4, len(stage.sim.journal) + 1))
     assert stage.tokens[APP] not in text
     assert stage.sim.world.holders[APP].secret not in text
+
+
+async def test_the_settings_it_prints_are_the_settings_it_has(stage: Stage) -> None:
+    assert tomllib.loads(as_toml(stage.sim.settings())) == stage.sim.settings()

@@ -6,13 +6,16 @@ import json
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import aiohttp
 import pytest
 
+from bot import simulator
 from bot.chance import SeededChance
 from bot.clock import TurnedClock
 from bot.simulator import lines
+from bot.simulator.faults import API_FAULTS, CALLBACK_FAULTS
 from bot.simulator.sample import ADVANCED, BEGINNERS, INNER, Sample, sample_world
 from bot.simulator.script import Script
 from bot.simulator.simulator import Simulator
@@ -138,3 +141,9 @@ async def _create(sim: Simulator, body: Mapping[str, object]) -> None:
         )
         async with session.post(url, params={"access_token": token}, data=data) as reply:
             assert (await reply.json())["errcode"] == 0
+
+
+def test_every_kind_of_trouble_is_documented() -> None:
+    page = (Path(simulator.__file__).parent / "README.md").read_text("utf-8")
+
+    assert all(f"`{what}`" in page for what in (*CALLBACK_FAULTS, *API_FAULTS))
