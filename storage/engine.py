@@ -13,7 +13,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -75,7 +75,9 @@ def database(url: str) -> Database:
     if backend == "postgresql":
         return PostgresDatabase(url)
     raise Misconfigured(
-        f"storage.database names {backend!r}.", remedy="Use sqlite:///… or postgresql://…", field="storage.database"
+        f"storage.database names {backend!r}.",
+        remedy="Use sqlite:///… or postgresql://…",
+        field="storage.database",
     )
 
 
@@ -193,6 +195,7 @@ class SqliteDatabase:
         def _begin(connection: Connection) -> None:
             connection.exec_driver_sql(begin)
 
+        event.listen(engine, "savepoint", _refuse_if_lost)
         return engine
 
     def _write_forever(self) -> None:
@@ -202,7 +205,7 @@ class SqliteDatabase:
             for job in jobs:
                 by_loop.setdefault(job.loop, []).append(job)
             for loop, answered in by_loop.items():
-                if not loop.is_closed():
+                with suppress(RuntimeError):  # the loop that asked is closed: nobody waits any more
                     loop.call_soon_threadsafe(_answer_all, answered)
 
     def _next_jobs(self) -> list[_Job]:
@@ -213,30 +216,53 @@ class SqliteDatabase:
             return [queue.popleft() for _ in range(min(GROUP_SIZE, len(queue)))]
 
     def _run(self, jobs: list[_Job]) -> None:
-        """All works in one transaction without savepoints; if one fails, all again, each under its own."""
+        """All works in one transaction; if one fails, all again under savepoints; if even that fails, each alone."""
         try:
-            with self._writer.begin():
+            transaction = self._writer.begin()
+        except Exception as error:  # nobody gets the lock now; waiting again for each would only take longer
+            for job in jobs:
+                job.error = error
+            return
+        try:
+            with transaction:
                 for job in jobs:
                     job.result = job.work(self._writer)
-            return
+                _refuse_if_lost(self._writer)
         except Exception as error:  # whatever a work raises belongs to its caller, not to this thread
             if len(jobs) == 1:
                 jobs[0].error = error
-                return
+            else:
+                self._run_again(jobs)
+
+    def _run_again(self, jobs: list[_Job]) -> None:
         try:
             with self._writer.begin():
                 for job in jobs:
                     self._run_apart(job)
-        except Exception as error:  # the commit itself failed: nobody's work is stored
+                _refuse_if_lost(self._writer)
+        except Exception:  # a full disk ends the whole transaction, and what seemed done is not
             for job in jobs:
-                job.error = job.error or error
+                job.result, job.error = None, None
+                self._run([job])
 
     def _run_apart(self, job: _Job) -> None:
         try:
             with self._writer.begin_nested():
                 job.result = job.work(self._writer)
         except Exception as error:  # see _run
+            _refuse_if_lost(self._writer)
             job.error = error
+
+
+class TransactionLost(Exception):
+    """The database ended a transaction by itself, so nothing of it is stored."""
+
+
+def _refuse_if_lost(connection: Connection, *_: Any) -> None:
+    """SQLite ends a transaction when the disk is full or broken; what followed would commit statement by statement."""
+    raw: Any = connection.connection.dbapi_connection
+    if isinstance(raw, sqlite3.Connection) and not raw.in_transaction:
+        raise TransactionLost("the disk may be full")
 
 
 def _answer_all(jobs: list[_Job]) -> None:
@@ -262,7 +288,8 @@ class PostgresDatabase:
                 pass
         except ModuleNotFoundError as error:
             raise Misconfigured(
-                "PostgreSQL needs its driver.", remedy="Install it: pip install 'qunxing[postgres]'.",
+                "PostgreSQL needs its driver.",
+                remedy="Install it: pip install 'qunxing[postgres]'.",
                 field="storage.database",
             ) from error
         except (DBAPIError, OSError) as error:
@@ -289,12 +316,39 @@ class PostgresDatabase:
         raise AssertionError("unreachable")
 
     async def read(self, work: Work[T]) -> T:
-        async with self._engine.connect() as connection:
+        async with self._engine.connect() as plain:
+            connection = await plain.execution_options(
+                isolation_level="REPEATABLE READ", postgresql_readonly=True
+            )
             return await connection.run_sync(work)
 
 
 def _lost_a_race(error: DBAPIError) -> bool:
     return getattr(error.orig, "sqlstate", "") in {"40001", "40P01"}
+
+
+# busy, locked, no memory, read-only, input or output failed, corrupt, full, cannot open, no database
+SQLITE_TROUBLE = frozenset({5, 6, 7, 8, 10, 11, 13, 14, 26})
+POSTGRES_TROUBLE = ("08", "40", "53", "57", "58")  # connection, lost race, no resources, shut down, broken
+
+
+def is_trouble(error: BaseException | None) -> bool:
+    """Whether the database itself is in trouble (away, locked, full): no work is to blame, and later it may be well."""
+    while error is not None:
+        if isinstance(error, (TransactionLost, OSError)) or (
+            isinstance(error, DBAPIError) and _troubled(error)
+        ):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _troubled(error: DBAPIError) -> bool:
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    state = getattr(error.orig, "sqlstate", None) or ""
+    return (
+        error.connection_invalidated or (code or 0) & 0xFF in SQLITE_TROUBLE or state[:2] in POSTGRES_TROUBLE
+    )
 
 
 def insert_into(connection: Connection, table: Table) -> Any:
