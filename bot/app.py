@@ -154,7 +154,7 @@ class App:
         if Role.WORK in self.roles:
             worker = Worker(
                 self.db, self.switchboard, self.context_of, understand(parse), self.clock, self.bells["worker"],
-                name, idle_s=idle, after_batch=self._ring_others, on_reaction=self._count,
+                name, alone=self._alone, idle_s=idle, after_batch=self._ring_others, on_reaction=self._count,
             )
             runs.append(("worker", worker.run))
         if Role.SEND in self.roles:

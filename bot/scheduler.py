@@ -5,6 +5,7 @@ APScheduler does the arithmetic of the timetable; nothing here is worth losing. 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -16,12 +17,12 @@ from bot.clock import Clock
 from sop.update import ClockTicked
 from storage import inbox
 from storage.due import DueStore
-from storage.engine import Database
+from storage.engine import Connection, Database
 from storage.position import read_position, write_position
 
 TIMETABLE: dict[str, dict[str, str]] = {
     "tasks": {"minute": "*/10"},  # how staff's group-send tasks are doing
-    "archive": {"minute": "*/5"},  # what was said in groups
+    "archive": {"minute": "*/10"},  # what was said in groups
     "roll": {"minute": "5"},  # scores and alarms
     "day": {"hour": "4", "minute": "20"},  # expiries, decay, housekeeping
     "reconcile": {"minute": "40"},  # what callbacks lost
@@ -48,9 +49,8 @@ class Scheduler:
         while True:
             with await self.bell.wait(wait):
                 now = self.clock.now()
-                for name, slot in upcoming.items():
-                    if slot <= now:
-                        upcoming[name] = await self._tick(name, triggers[name], now)
+                reached = {name: triggers[name] for name, slot in upcoming.items() if slot <= now}
+                upcoming |= await self._tick(reached, now)
                 next_due = await self._tick_due(now)
             wait = self._until(min([*upcoming.values(), *([next_due] if next_due else [])]))
 
@@ -64,27 +64,37 @@ class Scheduler:
         since = datetime.fromisoformat(last) + timedelta(seconds=1) if last else now
         return _next(trigger, since) or now
 
-    async def _tick(self, name: str, trigger: CronTrigger, now: datetime) -> datetime:
-        slot = _latest(trigger, now)
-        ticked = ClockTicked(at=now, name=name, slot=slot, id=f"tick:{name}:{slot.isoformat()}")
-        await self._knock(ticked, name)
-        await self.db.write(lambda c: write_position(c, f"tick:{name}", slot.isoformat()))
-        return _next(trigger, now + timedelta(seconds=1)) or now + timedelta(hours=1)
+    async def _tick(self, reached: Mapping[str, CronTrigger], now: datetime) -> dict[str, datetime]:
+        """Tick the newest slot of each entry, in one transaction with how far we are; returns the slots after."""
+        if not reached:
+            return {}
+        slots = {name: _latest(trigger, now) for name, trigger in reached.items()}
+
+        def write(connection: Connection) -> None:
+            inbox.insert(connection, [_knock(name, slot, now) for name, slot in slots.items()])
+            for name, slot in slots.items():
+                write_position(connection, f"tick:{name}", slot.isoformat())
+
+        await self.db.write(write)
+        self.woken.ring()
+        after = now + timedelta(seconds=1)
+        return {name: _next(trigger, after) or now + timedelta(hours=1) for name, trigger in reached.items()}
 
     async def _tick_due(self, now: datetime) -> datetime | None:
         """Tick when a wait has run out; returns when the next one will."""
         next_at = await self.db.read(lambda c: DueStore(c).next_at())
         if next_at is None or next_at > now:
             return next_at
-        slot = now.replace(microsecond=0)
-        await self._knock(ClockTicked(at=now, name="due", slot=slot, id=f"tick:due:{slot.isoformat()}"), "due")
-        return now + timedelta(seconds=1)
-
-    async def _knock(self, ticked: ClockTicked, name: str) -> None:
-        steady = ClockTicked(at=ticked.slot, name=ticked.name, slot=ticked.slot, id=ticked.id)
-        knock = inbox.knock_of(steady, lane=f"clock:{name}", now=ticked.at)
-        await self.db.write(lambda c: inbox.insert(c, [knock]))
+        slot = now.replace(microsecond=now.microsecond // 100_000 * 100_000)
+        await self.db.write(lambda c: inbox.insert(c, [_knock("due", slot, now)]))
         self.woken.ring()
+        return now + timedelta(milliseconds=100)
+
+
+def _knock(name: str, slot: datetime, now: datetime) -> inbox.Knock:
+    """The tick of a slot; equal for everybody who ticks it."""
+    ticked = ClockTicked(at=slot, name=name, slot=slot, id=f"tick:{name}:{slot.isoformat()}")
+    return inbox.knock_of(ticked, lane=f"clock:{name}", now=now)
 
 
 def _next(trigger: CronTrigger, since: datetime) -> datetime | None:

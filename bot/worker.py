@@ -70,6 +70,7 @@ class Worker:
     bell: Bell
     name: str
     batch: int = 50
+    alone: bool = False  # nobody else works: the lease on every shard is kept, and costs no transaction of its own
     shards_at_once: int = SHARDS
     idle_s: float = 60.0
     after_batch: Callable[[], None] = lambda: None
@@ -104,7 +105,8 @@ class Worker:
             now = self.clock.now()
             rows = await self.db.read(lambda c: inbox.waiting(c, shards, now, self.batch))
             if not rows:
-                await self._release()
+                if not self.alone:
+                    await self._release()
                 return Worked()
             return await self._handle(rows)
         except lease.Stale as error:
@@ -116,7 +118,7 @@ class Worker:
         if self._held:
             return
         now = self.clock.now()
-        busy = await self.db.read(inbox.shards_with_work)
+        busy = set(range(SHARDS)) if self.alone else await self.db.read(inbox.shards_with_work)
         names = [f"shard-{shard}" for shard in sorted(busy)][: self.shards_at_once]
         if names:
             self._held = await self.db.write(lambda c: lease.claim(c, names, self.name, now, TERM))
@@ -137,8 +139,10 @@ class Worker:
                 worked.parked += 1
         if read:
             try:
-                await self.db.write(lambda c: self._together(c, read))
+                reactions = await self.db.write(lambda c: self._together(c, read))
                 worked.handled += len(read)
+                for (_, update), reaction in zip(read, reactions, strict=True):
+                    self.on_reaction(update, reaction)
             except lease.Stale:
                 raise
             except Exception:  # one of them failed: each alone, so that it stops nobody else
@@ -147,11 +151,11 @@ class Worker:
         self.after_batch()
         return worked
 
-    def _together(self, connection: Connection, read: Sequence[tuple[Waiting, Update]]) -> None:
+    def _together(self, connection: Connection, read: Sequence[tuple[Waiting, Update]]) -> list[Reaction]:
         lease.guard(connection, self._held, self.clock.now(), TERM)
-        for _, update in read:
-            self._react(connection, update, careful=False)
+        reactions = [self._react(connection, update, careful=False) for _, update in read]
         inbox.done(connection, [row.id for row, _ in read])
+        return reactions
 
     async def _one_by_one(self, read: Sequence[tuple[Waiting, Update]], worked: Worked) -> None:
         blocked: set[str] = set()
@@ -187,7 +191,6 @@ class Worker:
         reaction = react(update, tx, self.switchboard, self.context_of, careful=careful)
         if reaction.reply is not None:
             answer(update, reaction.reply, self.context_of(update, tx))
-        self.on_reaction(update, reaction)
         return reaction
 
     async def _failed(self, row: Waiting, error: str) -> str:

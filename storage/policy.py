@@ -64,13 +64,14 @@ class _Known:
     def gather(cls, connection: Connection, entries: Sequence[Entry], now: datetime) -> _Known:
         members = {entry.message.to_member for entry in entries if entry.message.to_member}
         chats = {entry.message.to_group for entry in entries if entry.message.to_group}
-        since = now - WEEK
+        since, own = now - WEEK, [entry.id for entry in entries]
         return cls(
             refused=ConsentStore(connection, now).refused(members) if members else set(),
             friends=_friends(connection, members),
             alive=_alive(connection, chats),
             quota=_quota(connection, members | chats),
-            sent=_sent(connection, members, outbox.c.member, since) | _sent(connection, chats, outbox.c.group_id, since),
+            sent=_sent(connection, members, outbox.c.member, since, own)
+            | _sent(connection, chats, outbox.c.group_id, since, own),
         )
 
     def situation(self, entry: Entry, house: House, template_of: TemplateOf) -> Situation:
@@ -137,7 +138,7 @@ def quota_name(recipient: str) -> str:
 
 
 def _sent(
-    connection: Connection, recipients: Collection[str], column: Column[str], since: datetime
+    connection: Connection, recipients: Collection[str], column: Column[str], since: datetime, own: Collection[int]
 ) -> dict[str, list[datetime]]:
     if not recipients:
         return {}
@@ -149,6 +150,7 @@ def _sent(
             outbox.c.marketing,
             outbox.c.state.in_(COUNTED),
             spoken >= to_ms(since),
+            outbox.c.id.not_in(own),  # they are marked sending already
         )
     )
     found: dict[str, list[datetime]] = {}
