@@ -174,7 +174,8 @@ class Page:
         response = web.Response(status=302, headers={"Location": url, "Cache-Control": "no-store"})
         response.set_cookie(WHO, who, path="/", samesite="Lax", httponly=True)
         for name in self._sim.visitor_cookies:
-            response.del_cookie(name, path="/")
+            for path in ("/", "/m", "/m/"):
+                response.headers.add("Set-Cookie", f"{name}=; Path={path}; Max-Age=0; HttpOnly; SameSite=Lax")
         return response
 
     # deeds

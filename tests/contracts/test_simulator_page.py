@@ -114,6 +114,19 @@ async def test_a_link_opens_only_for_those_who_were_shown_it(stage: Stage) -> No
     assert opened == [(302, URL), (404, "")]
 
 
+async def test_opening_a_link_forgets_whose_visit_it_was_before(stage: Stage) -> None:
+    member, code = stage.friend()
+    stage.sim.visitor_cookies = ("visit",)
+    link = {"msgtype": "link", "link": {"title": "看看", "url": URL}}
+    await stage.code("externalcontact/send_welcome_msg", {"welcome_code": code, "attachments": [link]})
+    url, query = f"{stage.sim.api_base}/sim/open", {"as": member, "url": URL}
+    async with stage.session.get(url, params=query, allow_redirects=False) as reply:
+        cookies = reply.headers.getall("Set-Cookie")
+
+    assert any(cookie.startswith(f"sim_as={member}") for cookie in cookies)
+    assert sum(cookie.startswith("visit=;") and "Max-Age=0" in cookie for cookie in cookies) == 3
+
+
 async def test_a_new_person_arrives_by_scanning_a_code(stage: Stage) -> None:
     assert await posts(stage, "arrive", {"name": "新来的"}) == 200
     await stage.sim.quiet()
