@@ -16,6 +16,9 @@ consent         同意        what a member allowed us to send, and when
 template        SOP 模板    the plan an operator writes (not flow, campaign)
 step            步骤        one thing a template says or does
 audience        适用人群    who a template is for, a tag expression
+trigger         触发        what starts a journey: an event, or the clock
+variant         变体        another wording of a step, for those a tag expression names
+signal          信号        what shows that a step worked, or ends a journey
 journey         旅程        one member or one group walking one template; the verb is *enrol*
 interaction     轻互动      a joke with a mini survey, a poll, a check-in
 coupon          优惠券      a code from a batch, at most one per person

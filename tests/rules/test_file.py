@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date, time, timedelta
+from typing import Any
 
 import pytest
+import tomlkit
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -248,6 +251,44 @@ def test_a_damaged_file_is_read_or_refused_but_never_breaks(at: int, size: int, 
     assert all(1 <= problem.line <= damaged.count("\n") + 1 for problem in problems_of(damaged))
 
 
+WRONG: list[Any] = [
+    3,
+    "x",
+    True,
+    1.5,
+    [],
+    [1],
+    {},
+    {"a": 1},
+    [{}],
+    [[1]],
+    time(1),
+    date(2026, 1, 1),
+    "",
+    -5,
+    float("nan"),
+]
+
+
+def paths(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, one in inner:
+        yield (*path, key)
+        yield from paths(one, (*path, key))
+
+
+@pytest.mark.parametrize("path", list(paths(tomlkit.parse(GOOD).unwrap())), ids=str)
+def test_a_value_of_any_other_kind_is_refused_or_read_but_never_breaks(path: tuple[Any, ...]) -> None:
+    for value in WRONG:
+        changed = tomlkit.parse(GOOD).unwrap()
+        holder = changed
+        for key in path[:-1]:
+            holder = holder[key]
+        holder[path[-1]] = value
+
+        assert all(problem.reason for problem in problems_of(tomlkit.dumps(changed)))
+
+
 # ---------------------------------------------------------------- writing
 
 NAMES = st.sampled_from(["a", "b2", "day_1", "seven_days"])
@@ -358,8 +399,6 @@ def test_an_edit_can_open_a_table() -> None:
 
 
 def test_every_example_of_the_guide_is_toml_or_part_of_it() -> None:
-    import tomlkit
-
     for key, guide in KEYS.items():
         assert guide.expected, key
         tomlkit.parse(f"x = {guide.example}" if guide.example.startswith("{") else guide.example)
