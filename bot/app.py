@@ -49,7 +49,7 @@ from sop.update import Update
 from storage import inbox, schema
 from storage.alarm import raise_alarm
 from storage.due import DueStore
-from storage.engine import database
+from storage.engine import Database, database
 from storage.errand import ErrandStore
 from storage.outbox import Entry, OutboxStore
 from storage.shared import Shared
@@ -86,6 +86,7 @@ class App:
     chance: Chance = field(default_factory=SystemChance)
     roles: Sequence[Role] = EVERYTHING
     base: Path = Path(".")
+    store: Database | None = None  # instead of the configured one
     metrics: Metrics = field(default_factory=Metrics)
     handled: dict[str, int] = field(default_factory=dict)
 
@@ -106,7 +107,8 @@ class App:
     # ------------------------------------------------------------ putting together
 
     async def _open(self) -> None:
-        self.db = await self._stack.enter_async_context(database(self.config.storage.database.get_secret_value()))
+        store = self.store or database(self.config.storage.database.get_secret_value())
+        self.db = await self._stack.enter_async_context(store)
         await schema.ensure(self.db)
         self.shared = await self._stack.enter_async_context(self._shared())
         outgoing = await self._stack.enter_async_context(Outgoing(self.clock))

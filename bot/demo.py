@@ -68,8 +68,6 @@ async def demo(*, port: int, speed: float, start: datetime, say: Say, play: bool
 
 def _config(simulator: Simulator, port: int, folder: Path) -> Config:
     plain = simulator.settings()
-    plain["wecom"]["oauth_base"] = simulator.oauth_base
-    plain["wecom"]["archive"]["feed_url"] = f"{simulator.api_base}/cgi-bin/archive/feed"
     plain["server"] = {"host": "127.0.0.1", "port": port, "public_url": f"http://127.0.0.1:{port}"}
     plain["storage"] = {"database": f"sqlite:///{folder / 'qunxing.sqlite'}", "data_dir": str(folder)}
     plain["community"] = {"operators": list(simulator.world.staff)}

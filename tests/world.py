@@ -26,6 +26,7 @@ from sop.coupon import Batch
 from sop.file import read
 from sop.member import Member
 from storage.coupon import CouponStore
+from storage.engine import SqliteDatabase
 from storage.outbox import Entry
 from storage.template import TemplateStore
 from storage.tx import Tx
@@ -143,7 +144,7 @@ class World:
     async def confirms_all(self, staff: str = "linmo") -> int:
         """A staff member taps 确认 on everything that waits; returns how many tasks that was."""
         waiting = [
-            task.id for task in self.sim.world.tasks.values() if staff in task.senders and staff not in task.confirmed
+            task.id for task in self.sim.world.tasks.values() if staff in task.rows and staff not in task.confirmed
         ]
         for task in waiting:
             self.sim.acts.confirm(staff, task)
@@ -205,14 +206,15 @@ async def world_at(start: datetime, folder: Path) -> AsyncIterator[World]:
         await sim.serve()
         sim.acts.hire("linmo", "林墨")
         sim.acts.hire("suhe", "苏禾")
-        async with App(_config(sim, folder), clock=clock, chance=SeededChance(8), base=folder) as app:
+        config = _config(sim, folder)
+        store = SqliteDatabase(config.storage.database.get_secret_value(), synchronous="OFF")  # nobody pulls the plug
+        async with App(config, clock=clock, chance=SeededChance(8), base=folder, store=store) as app:
             await sim.connect(f"http://127.0.0.1:{app.port}")
             yield World(sim, app, clock)
 
 
 def _config(sim: Simulator, folder: Path) -> Config:
     plain = sim.settings()
-    plain["wecom"]["oauth_base"] = sim.oauth_base
     port = _free_port()
     plain["server"] = {"host": "127.0.0.1", "port": port, "public_url": f"http://127.0.0.1:{port}"}
     plain["storage"] = {"database": f"sqlite:///{folder / 'world.sqlite'}", "data_dir": str(folder)}

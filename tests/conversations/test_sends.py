@@ -1,0 +1,85 @@
+"""Sends a person must confirm, and what is kept back with its reason."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from sop.receipt import State
+from tests.world import World
+
+FRIDAY_EVENING = datetime(2026, 7, 3, 11, 40, tzinfo=UTC)  # Friday 19:40 in Shanghai
+
+
+async def test_a_group_send_is_created_and_not_sent_before_staff_confirm(world: World) -> None:
+    await world.publishes(text=DAILY)
+    lin = await world.befriends("小林")
+
+    await world.turn_to(FRIDAY_EVENING)
+
+    (message,) = await lin.messages()
+    assert message.state is State.CREATED
+    assert "确认" in message.reason
+    assert lin.heard_from("linmo") == []
+
+
+async def test_a_confirmed_group_send_is_delivered_and_says_so(world: World) -> None:
+    await world.publishes(text=DAILY)
+    lin = await world.befriends("小林")
+    await world.turn_to(FRIDAY_EVENING)
+
+    await world.confirms_all()
+
+    (message,) = await lin.messages()
+    assert message.state is State.SENT
+    assert lin.heard_from("linmo") == ["晚上好，今天读第一页。"]
+
+
+async def test_equal_texts_of_one_sender_share_one_task(world: World) -> None:
+    await world.publishes(text=DAILY)
+    for name in ("小林", "阿璃", "老周"):
+        await world.befriends(name)
+
+    await world.turn_to(FRIDAY_EVENING)
+
+    (task,) = world.sim.world.tasks.values()
+    assert len(task.rows["linmo"]) == 3
+
+
+async def test_who_unsubscribed_gets_no_push_and_the_reason_is_kept(world: World) -> None:
+    await world.publishes(text=DAILY)
+    lin = await world.befriends("小林")
+    await lin.says("退订")
+
+    await world.turn_to(FRIDAY_EVENING)
+
+    pushes = [entry for entry in await lin.messages() if not entry.message.urgent]
+    assert [entry.state for entry in pushes] == [State.REFUSED]
+    assert "退订" in pushes[0].reason
+
+
+async def test_a_message_for_the_night_waits_for_the_morning(world: World) -> None:
+    await world.publishes(text=DAILY.replace("19:30:00", "23:30:00").replace('"3h"', '"12h"'))
+    lin = await world.befriends("小林")
+
+    await world.turn_to(datetime(2026, 7, 3, 15, 40, tzinfo=UTC))
+
+    (message,) = await lin.messages()
+    assert message.state is State.WAITING
+    assert "免打扰" in message.reason
+
+
+DAILY = """
+id = "daily"
+name = "每日一页"
+
+[trigger]
+on = "friend.added"
+
+[audience]
+everyone = true
+
+[[step]]
+id = "day1"
+when = { day = 1, time = 19:30:00, window = "3h" }
+text = "晚上好，今天读第一页。"
+"""
