@@ -8,13 +8,26 @@ from datetime import datetime
 from statistics import median
 from typing import Any
 
-from sqlalchemy import Connection, String, case, cast, func, or_, select
+from sqlalchemy import Connection, String, case, cast, func, select
 
 from sop.group import Group
 from sop.receipt import State
 from storage.group import GroupStore
 from storage.instant import from_ms, to_ms
-from storage.tables import activity, due, groups, inbox, journey, member, member_score, outbox, score, seat, task
+from storage.tables import (
+    activity,
+    due,
+    groups,
+    inbox,
+    journey,
+    member,
+    member_score,
+    outbox,
+    score,
+    seat,
+    task,
+    template,
+)
 
 OWN_PAST = 56  # days a group is compared with
 ENOUGH_PAST = 14  # scores it takes to say what is usual
@@ -179,12 +192,12 @@ def names(connection: Connection, *, members: Collection[str] = (), chats: Colle
 
 def count_members(connection: Connection, text: str = "", tier: str = "") -> dict[str, int]:
     """How many members there are of each tier, among those whose name or id holds ``text``."""
-    query = select(member.c.tier, func.count()).where(member.c.staff.is_(False), member.c.bot.is_(False))
+    query = select(member.c.tier, func.count().label("members")).where(member.c.staff.is_(False), member.c.bot.is_(False))
     if text:
         query = query.where(member.c.name.contains(text, autoescape=True) | (member.c.id == text))
     if tier:
         query = query.where(member.c.tier == tier)
-    return {found: count for found, count in connection.execute(query.group_by(member.c.tier))}
+    return {row.tier: row.members for row in connection.execute(query.group_by(member.c.tier))}
 
 
 # ---------------------------------------------------------------- what waits
@@ -257,14 +270,14 @@ class TemplateLine:
 def journeys_by_template(connection: Connection) -> dict[str, TemplateLine]:
     """Every template somebody ever walked."""
     counts: dict[str, dict[str, int]] = {}
-    for template, state, count in connection.execute(
+    for name, state, count in connection.execute(
         select(journey.c.template, journey.c.state, func.count()).group_by(journey.c.template, journey.c.state)
     ):
-        counts.setdefault(template, {})[state] = count
+        counts.setdefault(name, {})[state] = count
     following = _next_by_template(connection)
     return {
-        template: TemplateLine(template=template, counts=states, next_at=following.get(template))
-        for template, states in counts.items()
+        name: TemplateLine(template=name, counts=states, next_at=following.get(name))
+        for name, states in counts.items()
     }
 
 
@@ -275,7 +288,7 @@ def _next_by_template(connection: Connection) -> dict[str, datetime]:
         .where(due.c.what == "step", journey.c.state == "active")
         .group_by(journey.c.template)
     )
-    return {template: from_ms(at) for template, at in rows}
+    return {name: from_ms(at) for name, at in rows}
 
 
 def next_steps(connection: Connection, journeys: Collection[int]) -> dict[int, datetime]:
@@ -288,11 +301,10 @@ def next_steps(connection: Connection, journeys: Collection[int]) -> dict[int, d
     return {int(whom): from_ms(at) for whom, at in rows}
 
 
-def who_walks(connection: Connection, text: str, limit: int = 50) -> list[str]:
-    """Ids of members and groups whose name holds ``text``, for finding their journeys."""
-    people = select(member.c.id).where(or_(member.c.name.contains(text, autoescape=True), member.c.id == text))
-    rooms = select(groups.c.id).where(or_(groups.c.name.contains(text, autoescape=True), groups.c.id == text))
-    return [*connection.scalars(people.limit(limit)), *connection.scalars(rooms.limit(limit))]
+def template_names(connection: Connection) -> dict[str, str]:
+    """What templates are called, by their newest version."""
+    rows = connection.execute(select(template.c.id, template.c.name).order_by(template.c.version))
+    return {row.id: row.name for row in rows}
 
 
 # ---------------------------------------------------------------- messages

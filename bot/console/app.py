@@ -10,7 +10,20 @@ from jinja2 import PackageLoader, StrictUndefined
 
 from bot.chance import Chance
 from bot.clock import Clock, SystemClock
-from bot.console import auth, editor, group, journey, member, message, operator, review, static, template, today, words
+from bot.console import (
+    auth,
+    editor,
+    group,
+    journey,
+    member,
+    message,
+    operator,
+    review,
+    static,
+    template,
+    today,
+    words,
+)
 from bot.console.page import PREFIX, ROOM, Page, Room
 from bot.console.password import Passwords, objection
 from bot.console.throttle import Throttle

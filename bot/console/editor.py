@@ -106,7 +106,7 @@ async def _editor(
         shown=shown, newest=versions[0] if versions else None, conflict=conflict,
         diff=compare(conflict.text, text) if conflict else [], checked=check(text, template_id), keys=KEYS,
         published=next((saved for saved in versions if saved.state == "published"), None),
-        people=await _people(request, ""),
+        people=await _people(request, ""), counted=False,
     )
 
 
@@ -116,7 +116,7 @@ async def _editor(
 async def problems(request: web.Request) -> web.Response:
     """The mistakes in a text, for showing beside it."""
     fields = await form(request)
-    return render(request, "problems.html", checked=check(typed(fields), fields.get("template", "")))
+    return render(request, "problems.html", checked=check(typed(fields), fields.get("template", "")), counted=True)
 
 
 async def shown_to(request: web.Request) -> web.Response:

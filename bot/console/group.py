@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
+from typing import Any
 
 from aiohttp import web
 
 from bot.console.page import Page, live, living, render, room, way, whole
 from bot.console.words import light
+from sop.engagement import NOTES, PARTS, STANDARD, explain
 from storage import report
 from storage.alarm import open_alarms
+from storage.engagement import EngagementStore
+from storage.engine import Connection
 from storage.outbox import OutboxStore
 from storage.report import GroupLine
 
@@ -19,34 +24,48 @@ ORDER = {"red": 0, "amber": 1, "green": 2, "unknown": 3}
 SORTS = {"": "需要关注的在前", "score": "分数高的在前", "size": "人数多的在前", "name": "按群名"}
 
 
-@dataclass(frozen=True)
-class Part:
-    """One of the six parts of a score: what it is called, what it weighs, and what it tells."""
+PLAIN = {
+    "breadth": "近期有多少不同的人在说话，越近的越算数。刷屏的人只算一个人。",
+    "momentum": "最近 7 天和这 28 天的平均相比，在升温还是降温。持平是 50。",
+    "newcomers": "新来的人里，有多少人在不止一天开口。没有新人时取中间值。",
+    "depth": "说过话的人平均活跃几天：是来一次就走，还是常来。",
+    "rhythm": "有多少天至少有两个人在聊，而不是隔很久热闹一下。",
+    "reciprocity": "说完话半小时内有没有人接话。粗略估计，只占很小的比重。",
+}
 
-    key: str
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """One of the six parts of a score: its weight and value from 0 to 100, and what it tells."""
+
     name: str
     weight: int
+    value: float | None
     plain: str
 
 
-PARTS = (
-    Part("breadth", "广度", 45, "近期有多少不同的人在说话，越近的越算数。刷屏的人只算一个人。"),
-    Part("momentum", "势头", 20, "最近 7 天和这 28 天的平均相比，在升温还是降温。持平是 50。"),
-    Part("newcomers", "新人", 15, "新来的人里，有多少人在不止一天开口。没有新人时取中间值。"),
-    Part("depth", "深度", 10, "说过话的人平均活跃几天：是来一次就走，还是常来。"),
-    Part("rhythm", "节奏", 5, "有多少天至少有两个人在聊，而不是隔很久热闹一下。"),
-    Part("reciprocity", "回应", 5, "说完话半小时内有没有人接话。粗略估计，只占很小的比重。"),
-)
-
-
-def parts_of(line: GroupLine) -> list[tuple[Part, float | None]]:
-    """The six parts with their values from 0 to 100, unknown where the score has none."""
+def parts_of(line: GroupLine) -> list[Part]:
+    """The six parts, unknown where the score has none."""
     known = line.latest.parts if line.latest else {}
-    return [(part, _hundred(known.get(part.key, known.get(part.key[0].upper())))) for part in PARTS]
+    return [
+        Part(name=PARTS[key], weight=round(100 * weight), value=_hundred(known.get(key)), plain=PLAIN[key])
+        for key, weight in STANDARD.weights
+    ]
 
 
 def _hundred(value: object) -> float | None:
     return 100 * float(value) if isinstance(value, (int, float)) else None
+
+
+def story(connection: Connection, line: GroupLine) -> list[str]:
+    """What moved the score in the last week, and what an operator should know about the number."""
+    if line.latest is None:
+        return []
+    week = EngagementStore(connection).trend(line.group.id, date.fromisoformat(line.latest.day), days=8)
+    if not week:
+        return []
+    said = explain(week[-1], week[0] if len(week) > 1 else None)
+    return [said, *(NOTES[note] for note in week[-1].notes if note in NOTES)]
 
 
 def arranged(lines: Sequence[GroupLine], sort: str, kind: str) -> list[GroupLine]:
@@ -54,7 +73,7 @@ def arranged(lines: Sequence[GroupLine], sort: str, kind: str) -> list[GroupLine
     wanted = [line for line in lines if kind in ("", line.group.kind)]
     match sort:
         case "score":
-            return sorted(wanted, key=lambda line: -(_shown(line) if _shown(line) is not None else -1.0))
+            return sorted(wanted, key=lambda line: -(_known(line) or -1.0))
         case "size":
             return sorted(wanted, key=lambda line: -line.size)
         case "name":
@@ -66,12 +85,7 @@ def _known(line: GroupLine) -> float | None:
     return line.latest.shown if line.latest else None
 
 
-def _shown(line: GroupLine) -> float:
-    known = _known(line)
-    return -1.0 if known is None else known
-
-
-async def _lines(request: web.Request) -> dict[str, object]:
+async def _lines(request: web.Request) -> dict[str, Any]:
     here = room(request)
     now = here.now
     lines, alarms = await here.read(lambda c: (report.group_lines(c, now), open_alarms(c)))
@@ -96,17 +110,18 @@ async def shown(request: web.Request) -> web.Response:
     lines = await here.read(lambda c: report.group_lines(c, now, only=group_id))
     if not lines:
         raise web.HTTPNotFound
-    sitters, facts, sent, names = await here.read(
+    sitters, facts, sent, names, said = await here.read(
         lambda c: (
             report.sitters(c, group_id, limit=SITTERS + 1, offset=(page - 1) * SITTERS),
-            report.facts(c, group_id=group_id, limit=20),
+            report.facts(c, group_id=group_id, limit=12),
             OutboxStore(c, now).recent(group=group_id, limit=12),
             report.names(c, members=[lines[0].group.owner]),
+            story(c, lines[0]),
         )
     )
     return render(
         request, "group.html", line=lines[0], parts=parts_of(lines[0]), sitters=sitters[:SITTERS],
-        more=len(sitters) > SITTERS, page=page, facts=facts, sent=sent, names=names,
+        more=len(sitters) > SITTERS, page=page, facts=facts, sent=sent, names=names, story=said,
     )
 
 

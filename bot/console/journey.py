@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from aiohttp import web
 
 from bot.console.page import Page, render, room
@@ -22,14 +25,14 @@ async def listed(request: web.Request) -> web.Response:
     template, state = query.get("template", ""), query.get("state", str(JourneyState.ACTIVE))
     now = here.now
 
-    def ask(c: Connection) -> dict[str, object]:
+    def ask(c: Connection) -> dict[str, Any]:
         journeys = JourneyStore(c, now).recent(template=template, state=state, limit=EACH)
         missed = DueStore(c).missed(limit=30)
         walkers = JourneyStore(c, now).several([int(row.whom) for row in missed if row.whom.isdigit()])
         whom = [journey.whom for journey in (*journeys, *walkers.values())]
         return {
             "lines": report.journeys_by_template(c),
-            "templates": {saved.id: saved.name for saved in TemplateStore(c, now).newest_of_each()},
+            "templates": report.template_names(c),
             "journeys": journeys,
             "steps": _steps(TemplateStore(c, now), journeys),
             "next_steps": report.next_steps(c, [journey.id for journey in journeys]),
@@ -42,7 +45,7 @@ async def listed(request: web.Request) -> web.Response:
     return render(request, "journeys.html", template=template, state=state, each=EACH, **known)
 
 
-def _steps(store: TemplateStore, journeys: list[Journey] | tuple[Journey, ...]) -> dict[int, str]:
+def _steps(store: TemplateStore, journeys: Sequence[Journey]) -> dict[int, str]:
     """What the next step of each journey is called, and how many there are."""
     plans: dict[tuple[str, int], Template | None] = {}
     said: dict[int, str] = {}

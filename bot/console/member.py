@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from aiohttp import web
 
 from bot.console.page import Page, Room, form, go, is_part, render, room, signed_in, whole
@@ -46,10 +48,10 @@ async def shown(request: web.Request) -> web.Response:
     return render(request, "member.html", **known)
 
 
-async def _known(here: Room, member_id: str) -> dict[str, object]:
+async def _known(here: Room, member_id: str) -> dict[str, Any]:
     now = here.now
 
-    def ask(c: Connection) -> dict[str, object] | None:
+    def ask(c: Connection) -> dict[str, Any] | None:
         members, journeys = _members(c, here), JourneyStore(c, now)
         member = members.get(member_id)
         if member is None:
@@ -63,6 +65,7 @@ async def _known(here: Room, member_id: str) -> dict[str, object]:
             "all_tags": list(TagStore(c, now).counts()),
             "groups": GroupStore(c, now).of_member(member_id),
             "journeys": walked,
+            "templates": report.template_names(c),
             "next_steps": report.next_steps(c, [journey.id for journey in walked]),
             "messages": OutboxStore(c, now).recent(member=member_id, limit=20),
             "facts": report.facts(c, member_id=member_id, limit=30),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from aiohttp import web
 
@@ -57,12 +58,12 @@ def names_in(connection: Connection, entries: Sequence[Entry]) -> dict[str, str]
     return report.names(connection, members=people, chats={entry.message.to_group for entry in entries} - {""})
 
 
-async def _messages(request: web.Request) -> dict[str, object]:
+async def _messages(request: web.Request) -> dict[str, Any]:
     here, query = room(request), request.query
     tab, before = tab_named(query.get("tab", "")), whole(query.get("before"))
     now = here.now
 
-    def ask(c: Connection) -> dict[str, object]:
+    def ask(c: Connection) -> dict[str, Any]:
         store = OutboxStore(c, now)
         entries = store.recent(states=tab.states, limit=EACH + 1, before=before)
         return {
@@ -91,7 +92,7 @@ async def shown(request: web.Request) -> web.Response:
     here, number = room(request), whole(request.match_info["message"])
     now = here.now
 
-    def ask(c: Connection) -> dict[str, object] | None:
+    def ask(c: Connection) -> dict[str, Any] | None:
         entry = OutboxStore(c, now).get(number)
         if entry is None:
             return None

@@ -100,7 +100,7 @@ def way(path: str = "/") -> str:
 
 def render(request: web.Request, view: str, status: int = 200, **context: Any) -> web.Response:
     """A page or a part of one, with what all pages know."""
-    response = aiohttp_jinja2.render_template(view, request, _common(request) | context, status=status)
+    response = aiohttp_jinja2.render_template(view, request, _shared(request) | context, status=status)
     if SAID in request.cookies and not is_part(request):
         response.del_cookie(SAID, path=PREFIX)
     return response
@@ -125,7 +125,7 @@ class Living:
 
 def living(request: web.Request, view: str, address: str = "", **context: Any) -> Living:
     """The same part for standing inside a whole page."""
-    inner = aiohttp_jinja2.render_string(view, request, _common(request) | context)
+    inner = aiohttp_jinja2.render_string(view, request, _shared(request) | context)
     seen = hashlib.sha1(inner.encode(), usedforsecurity=False).hexdigest()[:12]
     asked = {key: value for key, value in request.query.items() if key != "seen"} | {"seen": seen}
     return Living(Markup(inner), seen, f"{address or request.path}?{urlencode(asked)}")  # Jinja escaped it already
@@ -136,7 +136,7 @@ def is_part(request: web.Request) -> bool:
     return "HX-Request" in request.headers
 
 
-def _common(request: web.Request) -> dict[str, Any]:
+def _shared(request: web.Request) -> dict[str, Any]:
     session: Session | None = request.get(SESSION)
     return {
         "here": request.path,

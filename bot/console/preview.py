@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sop.group import Group
 from sop.interaction import menu
@@ -81,9 +82,9 @@ def _variant(step: Step, to: Member | Group) -> str:
     return next(fitting, "") if isinstance(to, Member) else ""
 
 
-def _filled(template: Template, step: Step) -> dict[str, object]:
+def _filled(template: Template, step: Step) -> dict[str, Any]:
     """Stand-ins for what is only known when the step is really sent."""
-    filled: dict[str, object] = {"link": LINK if step.link else "", "task": TASK if step.task else ""}
+    filled: dict[str, Any] = {"link": LINK if step.link else "", "task": TASK if step.task else ""}
     match step.task:
         case Ask(kind=AskKind.LIGHT) if template.items:
             item = template.items[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from aiohttp import web
 
@@ -54,7 +55,7 @@ async def listed(request: web.Request) -> web.Response:
     here = room(request)
     now = here.now
 
-    def ask(c: Connection) -> dict[str, object]:
+    def ask(c: Connection) -> dict[str, Any]:
         store = TemplateStore(c, now)
         return {
             "newest": store.newest_of_each(),

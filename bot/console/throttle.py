@@ -23,7 +23,8 @@ class Throttle:
         count, last = self._recent(key, now)
         if count < FREE:
             return timedelta()
-        pause = min(FIRST * 2 ** min(count - FREE, 16), LONGEST)
+        doublings: int = 2 ** min(count - FREE, 16)
+        pause = min(FIRST * doublings, LONGEST)
         return max(last + pause - now, timedelta())
 
     def failed(self, key: str, now: datetime) -> None:

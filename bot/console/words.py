@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from sop.activity import KINDS as KINDS_OF_ACTIVITY
 from sop.member import TIERS
 from sop.timing import local, spoken
 from storage.report import Point
@@ -22,12 +23,9 @@ LABEL_HINTS = {
 }
 COVERAGES = {
     "archive": "会话存档，全部可见",
-    "full": "会话存档，全部可见",
     "bot": "只看得到 @机器人 的消息",
-    "mentions": "只看得到 @机器人 的消息",
     "page": "只看得到页面上的互动",
     "official": "只有官方的按日合计",
-    "aggregate": "只有官方的按日合计",
     "import": "导入的历史",
 }
 KINDS = {"customer": "客户群", "internal": "内部群", "imported": "导入的群"}
@@ -64,21 +62,10 @@ ERRANDS = {
     "task": "查询群发结果", "mark": "同步标签", "remind": "提醒员工确认", "cancel": "撤回群发任务",
     "tags": "同步标签库", "directory": "同步通讯录", "adopt": "核对群发任务",
 }  # fmt: skip
-ACTIVITIES = {
-    "joined": "进群", "left": "退群", "spoke": "发言", "befriended": "加为好友", "unfriended": "解除好友",
-    "visited": "打开链接", "answered": "作答", "checked_in": "打卡", "claimed": "领券", "redeemed": "用券",
-    "paid": "下单", "consented": "同意接收", "withdrew": "退订", "received": "收到消息", "tagged": "标签变化",
-    "promoted": "分层变化", "message": "发言", "friend_added": "加为好友", "friend_lost": "解除好友",
-    "members_joined": "进群", "members_left": "退群", "link_visited": "打开链接", "answer_given": "作答",
-    "coupon_wanted": "领券", "coupon_redeemed": "用券", "order_paid": "下单", "consent_changed": "订阅变化",
-    "tag_changed": "标签变化", "tier_changed": "分层变化", "message_sent": "收到消息",
-}  # fmt: skip
-LEVELS = {"archive": "会话存档", "bot": "对机器人说", "page": "页面", "official": "官方事件", "import": "导入"}
-
 WORDS: dict[str, dict[str, str]] = {
     "label": LABELS, "label_hint": LABEL_HINTS, "coverage": COVERAGES, "kind": KINDS, "state": STATES,
     "channel": CHANNELS, "journey": JOURNEYS, "template": TEMPLATES, "fate": FATES, "errand": ERRANDS,
-    "activity": ACTIVITIES, "level": LEVELS, "tier": TIERS, "light": LIGHTS,
+    "activity": KINDS_OF_ACTIVITY, "tier": TIERS, "light": LIGHTS,
 }  # fmt: skip
 
 

@@ -22,18 +22,64 @@ document.addEventListener("htmx:beforeSwap", (event) => {
     event.detail.shouldSwap = false;
 });
 
+function showCurrent() {
+  for (const here of document.querySelectorAll(".tabs [aria-current], .side nav [aria-current], .set [aria-current]")) {
+    const strip = here.parentElement;
+    if (strip.scrollWidth > strip.clientWidth) strip.scrollLeft = here.offsetLeft - strip.offsetLeft - 40;
+  }
+}
+showCurrent();
+document.addEventListener("htmx:afterSettle", showCurrent);
+
+// ---------------------------------------------------------------- the editor: colours under a transparent text, and line numbers
+
 const form = document.querySelector("[data-editor]");
 const area = form && form.querySelector("textarea");
+const TOKENS = /(\{\{.*?\}\}|\{%.*?%\})|("(?:[^"\\]|\\.)*"|'[^']*')|(#.*$)|(^\s*\[\[?[\w.]+\]?\])|([\w.-]+(?=\s*=))/g;
+const SLOTS = /(\{\{.*?\}\}|\{%.*?%\})/g;
+const KINDS = ["slot", "text", "remark", "table", "key"];
 
-function number() {
-  const gutter = form.querySelector(".gutter");
-  const lines = area.value.split("\n").length;
-  if (gutter.childElementCount !== lines) {
-    const rows = document.createDocumentFragment();
-    for (let line = 1; line <= lines; line++) rows.append(Object.assign(document.createElement("i"), { textContent: line }));
-    gutter.replaceChildren(rows);
+function paint(line, inside) {
+  const row = document.createElement("div");
+  let at = 0;
+  for (const found of line.matchAll(inside ? SLOTS : TOKENS)) {
+    const plain = line.slice(at, found.index);
+    if (plain) row.append(inside ? span("text", plain) : plain);
+    row.append(span(KINDS[found.slice(1).findIndex((part) => part !== undefined)], found[0]));
+    at = found.index + found[0].length;
   }
-  area.rows = Math.max(lines + 1, 16);
+  const rest = line.slice(at);
+  row.append(inside && rest ? span("text", rest) : rest || (at ? "" : "\u200b"));
+  return row;
+}
+
+function span(kind, text) {
+  return Object.assign(document.createElement("span"), { className: kind, textContent: text });
+}
+
+function draw() {
+  const rows = document.createDocumentFragment();
+  let inside = false;
+  for (const line of area.value.split("\n")) {
+    const fences = line.split('"""').length - 1;
+    rows.append(paint(line, inside && !fences));
+    if (fences % 2) inside = !inside;
+  }
+  form.querySelector(".mirror").replaceChildren(rows);
+  measure();
+}
+
+function measure() {
+  const mirror = form.querySelector(".mirror");
+  const heights = [...mirror.children].map((row) => row.offsetHeight);
+  const numbers = document.createDocumentFragment();
+  heights.forEach((height, index) => {
+    const number = Object.assign(document.createElement("i"), { textContent: index + 1 });
+    number.style.height = `${height}px`;
+    numbers.append(number);
+  });
+  form.querySelector(".gutter").replaceChildren(numbers);
+  area.style.height = `${mirror.offsetHeight}px`;
   mark();
 }
 
@@ -57,15 +103,17 @@ if (area) {
   const dirty = () => area.value !== saved;
   const note = form.querySelector("[data-dirty]");
   let leaving = false;
-  number();
-  area.addEventListener("input", () => { number(); note.hidden = !dirty(); });
+  let escaped = false;
+  draw();
+  new ResizeObserver(measure).observe(form.querySelector(".sheet"), { box: "border-box" });
+  area.addEventListener("input", () => { draw(); note.hidden = !dirty(); });
   area.addEventListener("keydown", (event) => {
     if (event.key === "Tab" && !event.shiftKey && !event.ctrlKey && !event.altKey && !escaped) {
       event.preventDefault();
       area.setRangeText("  ", area.selectionStart, area.selectionEnd, "end");
       area.dispatchEvent(new Event("input", { bubbles: true }));
     }
-    escaped = event.key === "Escape";  // Escape, then Tab, leaves the text
+    escaped = event.key === "Escape"; // Escape, then Tab, leaves the text
     if (event.key === "s" && (event.ctrlKey || event.metaKey)) {
       event.preventDefault();
       form.querySelector("[value=draft]").click();
@@ -75,4 +123,3 @@ if (area) {
   window.addEventListener("beforeunload", (event) => { if (dirty() && !leaving) event.preventDefault(); });
   document.addEventListener("htmx:afterSwap", (event) => { if (event.detail.target.id === "problems") mark(); });
 }
-var escaped = false;
