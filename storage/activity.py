@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, bindparam, func, select, update
 
 from sop.activity import (
     BROADCAST,
@@ -18,13 +19,33 @@ from sop.activity import (
     local_day,
 )
 from sop.group import GroupKind
-from storage.engine import insert_into
-from storage.instant import from_ms, to_ms
+from storage.engine import insert_for, insert_into
+from storage.instant import MILLISECOND, from_ms, to_ms
 from storage.roll_up import RollUp
 from storage.tables import activity, groups, member_day
 
 HOME = "Asia/Shanghai"  # where a group lives that says nothing else
 ROWS_AT_ONCE = 1000
+FOREVER = 1 << 60
+COPY = (activity.c.id, activity.c.member, activity.c.text_hash, activity.c.group_id, activity.c.happened_at)
+
+_PLACE = select(groups.c.zone, groups.c.kind).where(groups.c.id == bindparam("group"))
+_SAME = (  # what a member said to the letter, between two instants
+    select(*COPY)
+    .where(
+        activity.c.member == bindparam("member"),
+        activity.c.text_hash == bindparam("text"),
+        activity.c.kind.in_((TALK, BROADCAST)),
+        activity.c.happened_at.between(bindparam("since"), bindparam("until")),
+    )
+    .order_by(activity.c.happened_at)
+)
+
+
+@lru_cache
+def _adding(dialect: str) -> Any:
+    """Add a fact unless its key is known; made once, for it runs once for every fact."""
+    return insert_for(dialect, activity).on_conflict_do_nothing(index_elements=["key"]).returning(activity.c.id)
 
 
 class ActivityStore:
@@ -42,11 +63,10 @@ class ActivityStore:
 
         ``zone`` is the community's; a group with a zone of its own has its own days.
         """
-        insertion = insert_into(self._connection, activity).on_conflict_do_nothing(index_elements=["key"])
-        if self._connection.execute(insertion.values(_row(fact)).returning(activity.c.id)).first() is None:
+        if self._connection.execute(_adding(self._connection.dialect.name), _row(fact)).first() is None:
             return False
         zone = self._zone_of(fact.group, zone)
-        if fact.is_talk and (copies := self._copies([fact])):
+        if fact.is_talk and (copies := self._copies_of(fact)):
             self._exclude(copies, zone)
         else:
             self._rolls.hear(fact, zone)
@@ -90,13 +110,21 @@ class ActivityStore:
         if not group:
             return zone
         if group not in self._zones:
-            own = self._connection.execute(select(groups.c.zone, groups.c.kind).where(groups.c.id == group)).first()
+            own = self._connection.execute(_PLACE, {"group": group}).first()
             self._zones[group] = own.zone if own else ""
             if own and own.kind == GroupKind.IMPORTED:
                 self._rolls.unwatched.add(group)
         return self._zones[group] or zone
 
     # ------------------------------------------------------------ what must not count
+
+    def _copies_of(self, fact: Activity) -> list[Any]:
+        if not fact.text_hash:
+            return []
+        at, reach = to_ms(fact.at), BROADCAST_WITHIN // MILLISECOND
+        what = {"member": fact.member, "text": fact.text_hash, "since": at - reach, "until": at + reach}
+        rows = self._connection.execute(_SAME, what).all()
+        return copies_among(rows) if len(rows) >= BROADCAST_GROUPS else []
 
     def _copies(self, facts: Iterable[Activity]) -> list[Any]:
         """Rows of the log that say the same as one of ``facts``, by the same member, in many groups within a day."""
@@ -105,7 +133,7 @@ class ActivityStore:
             return []
         since, until = min(fact.at for fact in said), max(fact.at for fact in said)
         rows = self._connection.execute(
-            select(activity.c.id, activity.c.member, activity.c.text_hash, activity.c.group_id, activity.c.happened_at)
+            select(*COPY)
             .where(
                 activity.c.member.in_({fact.member for fact in said}),
                 activity.c.text_hash.in_({fact.text_hash for fact in said}),
@@ -126,15 +154,8 @@ class ActivityStore:
         ).all()
         found = 0
         for suspect in suspects:
-            rows = self._connection.execute(
-                select(activity.c.id, activity.c.member, activity.c.text_hash, activity.c.group_id, activity.c.happened_at)
-                .where(
-                    activity.c.member == suspect.member,
-                    activity.c.text_hash == suspect.text_hash,
-                    activity.c.kind.in_((TALK, BROADCAST)),
-                )
-                .order_by(activity.c.happened_at)
-            ).all()
+            always = {"member": suspect.member, "text": suspect.text_hash, "since": 0, "until": FOREVER}
+            rows = self._connection.execute(_SAME, always).all()
             found += self._exclude(copies_among(rows), zone)
         return found
 
@@ -222,7 +243,7 @@ def copies_among(rows: Sequence[Any]) -> list[Any]:
     found: dict[int, Any] = {}
     for same in texts.values():
         for index, first in enumerate(same):
-            window = _until(same[index:], first.happened_at + BROADCAST_WITHIN // timedelta(milliseconds=1))
+            window = _until(same[index:], first.happened_at + BROADCAST_WITHIN // MILLISECOND)
             if len({row.group_id for row in window}) >= BROADCAST_GROUPS:
                 found |= {row.id: row for row in window}
     return list(found.values())

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, case, delete, func, select, update
+from sqlalchemy import Connection, String, bindparam, case, delete, func, insert, select, update
 
 from sop.activity import (
     ANSWER_WITHIN,
@@ -27,12 +28,12 @@ from sop.activity import (
     roll_up,
 )
 from sop.engagement import Energy
-from storage.engine import insert_into
+from storage.engine import insert_for, insert_into
 from storage.instant import from_ms, to_ms
 from storage.tables import activity, group_turn, member_day, member_first, member_score, observed_day
 
 DAY = timedelta(days=1)
-NEAR = timedelta(days=4)  # days this close are read from the log in one go
+NEAR = timedelta(days=31)  # days this close are read from the log in one go
 
 
 class RollUp:
@@ -65,54 +66,34 @@ class RollUp:
         if before and turn.member != fact.member and fact.at - from_ms(turn.spoke_at) <= ANSWER_WITHIN:
             self._answer(fact.group, turn.member, before, same_day=before == day)
         self._connection.execute(
-            update(group_turn)
-            .where(group_turn.c.group_id == fact.group)
-            .values(member=fact.member, spoke_at=to_ms(fact.at), stale_day=_earlier(day))
+            _SPEAKS,
+            {"in_group": fact.group, "by_member": fact.member, "now_at": to_ms(fact.at), "on_day": day.isoformat()},
         )
 
     def _count_talk(self, fact: Activity, day: date, *, new_turn: bool) -> None:
-        row = self._connection.execute(
-            select(member_day.c.different, member_day.c.hashes).where(*_is(fact.group, day, fact.member))
-        ).one_or_none()
+        whose = {"in_group": fact.group, "on_day": day.isoformat(), "by_member": fact.member}
+        row = self._connection.execute(_SO_FAR, whose).one_or_none()
         if row is None:
+            first = {"n": 1, "turns": 1, "different": 1, "hashes": fact.text_hash, "answered": UNANSWERED}
             self._connection.execute(
-                insert_into(self._connection, member_day).values(
-                    group_id=fact.group, day=day.isoformat(), member=fact.member, n=1, turns=1, different=1,
-                    hashes=fact.text_hash, answered=UNANSWERED,
-                )
+                insert(member_day), {"group_id": fact.group, "day": day.isoformat(), "member": fact.member, **first}
             )
             self._new_days(fact.group, [(fact.member, day)])
             return
-        values: dict[str, Any] = {"n": member_day.c.n + 1}
-        if new_turn:
-            values["turns"] = member_day.c.turns + 1
-        hashes = row.hashes.split()
-        if row.different < KEPT_HASHES and (not fact.text_hash or fact.text_hash not in hashes):
-            values["different"] = row.different + 1
-            values["hashes"] = " ".join([*hashes, fact.text_hash]).strip()
-        self._connection.execute(update(member_day).where(*_is(fact.group, day, fact.member)).values(values))
+        different, hashes = row.different, row.hashes
+        if different < KEPT_HASHES and (not fact.text_hash or fact.text_hash not in hashes.split()):
+            different, hashes = different + 1, f"{hashes} {fact.text_hash}".strip()
+        more = {"turns_now": row.turns + new_turn, "different_now": different, "hashes_now": hashes}
+        self._connection.execute(_ONE_MORE, {**whose, **more, "n_now": row.n + 1})
 
     def _answer(self, group: str, member_id: str, day: date, *, same_day: bool) -> None:
-        where = [*_is(group, day, member_id)]
-        if not same_day:
-            where.append(member_day.c.answered == UNANSWERED)
-        self._connection.execute(
-            update(member_day).where(*where).values(answered=ANSWERED if same_day else ANSWERED_LATE)
-        )
+        whose = {"in_group": group, "on_day": day.isoformat(), "by_member": member_id}
+        self._connection.execute(_ANSWERED if same_day else _ANSWERED_LATE, whose)
 
     def _hear_deed(self, fact: Activity, day: date) -> None:
         """Something done, not said: it is no turn in a conversation and answers nobody."""
-        insertion = insert_into(self._connection, member_day).values(
-            group_id=fact.group, day=day.isoformat(), member=fact.member, n=1, turns=1, different=1, answered=UNANSWERED
-        )
-        one_more = case((member_day.c.different < KEPT_HASHES, member_day.c.different + 1), else_=KEPT_HASHES)
-        count = self._connection.scalar(
-            insertion.on_conflict_do_update(
-                index_elements=["group_id", "day", "member"],
-                set_={"n": member_day.c.n + 1, "turns": member_day.c.turns + 1, "different": one_more},
-            ).returning(member_day.c.n)
-        )
-        if count == 1:
+        first = {"group_id": fact.group, "day": day.isoformat(), "member": fact.member}
+        if self._connection.scalar(_deed(self._connection.dialect.name), first) == 1:
             self._new_days(fact.group, [(fact.member, day)])
         if fact.group:
             self._touch(fact.group, day)
@@ -266,29 +247,65 @@ class RollUp:
 
     def _lock(self, group: str) -> Any:
         """Who spoke last; until the commit nobody else adds up this group."""
-        insertion = insert_into(self._connection, group_turn).values(group_id=group)
-        return self._connection.execute(
-            insertion.on_conflict_do_update(
-                index_elements=["group_id"], set_={"group_id": insertion.excluded.group_id}
-            ).returning(group_turn.c.member, group_turn.c.spoke_at)
-        ).one()
+        return self._connection.execute(_locking(self._connection.dialect.name), {"group_id": group}).one()
 
     def _touch(self, group: str, day: date) -> None:
         """Scores of this day and later are stale."""
-        insertion = insert_into(self._connection, group_turn).values(group_id=group, stale_day=day.isoformat())
-        self._connection.execute(
-            insertion.on_conflict_do_update(index_elements=["group_id"], set_={"stale_day": _earlier(day)})
+        self._lock(group)
+        self._connection.execute(_STALE, {"in_group": group, "on_day": day.isoformat()})
+
+
+# ---------------------------------------------------------------- statements that run once for every fact, made once
+
+_WHOSE = (
+    member_day.c.group_id == bindparam("in_group"),
+    member_day.c.day == bindparam("on_day"),
+    member_day.c.member == bindparam("by_member"),
+)
+_SO_FAR = select(member_day.c.n, member_day.c.turns, member_day.c.different, member_day.c.hashes).where(*_WHOSE)
+_ONE_MORE = (
+    update(member_day)
+    .where(*_WHOSE)
+    .values(
+        n=bindparam("n_now"),
+        turns=bindparam("turns_now"),
+        different=bindparam("different_now"),
+        hashes=bindparam("hashes_now"),
+    )
+)
+_ANSWERED = update(member_day).where(*_WHOSE).values(answered=ANSWERED)
+_ANSWERED_LATE = update(member_day).where(*_WHOSE, member_day.c.answered == UNANSWERED).values(answered=ANSWERED_LATE)
+
+_NEW_DAY: Any = bindparam("on_day", type_=String)
+_KEEPS = (group_turn.c.stale_day != "") & (group_turn.c.stale_day <= _NEW_DAY)
+_MARKED = {"stale_day": case((_KEEPS, group_turn.c.stale_day), else_=_NEW_DAY)}
+_HERE = group_turn.c.group_id == bindparam("in_group")
+_STALE = update(group_turn).where(_HERE).values(_MARKED)
+_SPEAKS = update(group_turn).where(_HERE).values(member=bindparam("by_member"), spoke_at=bindparam("now_at"), **_MARKED)
+
+
+@lru_cache
+def _locking(dialect: str) -> Any:
+    """The group's own row, made where it is missing, and nobody else's until the commit."""
+    insertion = insert_for(dialect, group_turn)
+    return insertion.on_conflict_do_update(
+        index_elements=["group_id"], set_={"group_id": insertion.excluded.group_id}
+    ).returning(group_turn.c.member, group_turn.c.spoke_at)
+
+
+@lru_cache
+def _deed(dialect: str) -> Any:
+    """One more deed on a member's day; tells how many there are now."""
+    one_more = case((member_day.c.different < KEPT_HASHES, member_day.c.different + 1), else_=KEPT_HASHES)
+    return (
+        insert_for(dialect, member_day)
+        .values(n=1, turns=1, different=1, answered=UNANSWERED)
+        .on_conflict_do_update(
+            index_elements=["group_id", "day", "member"],
+            set_={"n": member_day.c.n + 1, "turns": member_day.c.turns + 1, "different": one_more},
         )
-
-
-def _earlier(day: date) -> Any:
-    """The stale day that stands, or ``day`` when that is earlier."""
-    standing = group_turn.c.stale_day
-    return case(((standing != "") & (standing <= day.isoformat()), standing), else_=day.isoformat())
-
-
-def _is(group: str, day: date, member_id: str) -> tuple[Any, Any, Any]:
-    return member_day.c.group_id == group, member_day.c.day == day.isoformat(), member_day.c.member == member_id
+        .returning(member_day.c.n)
+    )
 
 
 def _plain(group: str, row: MemberDay) -> dict[str, Any]:
