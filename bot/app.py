@@ -87,6 +87,7 @@ class App:
     roles: Sequence[Role] = EVERYTHING
     base: Path = Path(".")
     store: Database | None = None  # instead of the configured one
+    front: Callable[[web.Request], Awaitable[web.StreamResponse]] | None = None  # what stands at /
     metrics: Metrics = field(default_factory=Metrics)
     handled: dict[str, int] = field(default_factory=dict)
 
@@ -221,6 +222,7 @@ class App:
             settings=self.settings, secret=self._page_secret(), oauth_base=self.config.wecom.oauth_base,
             corp_id=corp, agent_id=str(self.config.wecom.app[0].agent_id) if self.config.wecom.app else "",
         )
+        app.router.add_get("/", self.front or _to_console)
         add_console(
             app, db=self.db, clock=self.clock, desk=self.desk, chance=self.chance, zone=self.settings.zone,
             public_url=self.settings.public_url,
@@ -285,3 +287,7 @@ class App:
         now = self.clock.now()
         key = f"{text[:100]}:{now.date().isoformat()}"
         await self.db.write(lambda c: raise_alarm(c, key, text, now))
+
+
+async def _to_console(request: web.Request) -> web.StreamResponse:
+    raise web.HTTPFound("/console/")

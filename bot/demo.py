@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from importlib.resources import files
 from pathlib import Path
+
+from aiohttp import web
 
 from bot.app import App
 from bot.chance import SeededChance
@@ -54,7 +57,7 @@ async def demo(*, port: int, speed: float, start: datetime, say: Say, play: bool
         async with Simulator(clock=clock, chance=chance, world=sample.world) as simulator:
             await simulator.serve()
             config = _config(simulator, port, Path(folder))
-            async with App(config, clock=clock, base=Path(folder)) as app:
+            async with App(config, clock=clock, base=Path(folder), front=_front(simulator)) as app:
                 url = f"http://127.0.0.1:{app.port}"
                 say("正在准备一个有 56 天历史的社群……")
                 await furnish(app, sample)
@@ -64,6 +67,17 @@ async def demo(*, port: int, speed: float, start: datetime, say: Say, play: bool
                     simulator.start(Script(simulator, sample).run())
                 yield Demo(app, simulator, sample, url)
                 simulator.pace(0)
+
+
+def _front(simulator: Simulator) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    """The page at the one address the demo prints: the phone here, the console there."""
+    page = files("bot").joinpath("demo.html").read_text("utf-8")
+    page = page.replace("{{chat}}", simulator.chat_url).replace("{{password}}", PASSWORD)
+
+    async def front(request: web.Request) -> web.StreamResponse:
+        return web.Response(text=page, content_type="text/html")
+
+    return front
 
 
 def _config(simulator: Simulator, port: int, folder: Path) -> Config:

@@ -91,7 +91,7 @@ def _walk_one(template: Template, to: Recipient, wait: Due, scribe: Scribe, walk
     if decided is not Fate.ON_TIME:
         ctx.tx.due.miss(wait, ctx.now, str(decided), fate_reason(step, decided, zone))
     if decided in (Fate.ON_TIME, Fate.LATE):
-        said = scribe.write(template, step.step, to, step.at)
+        said = scribe.write(template, step, to)
         if isinstance(said, Unsaid):
             ctx.tx.due.miss(wait, ctx.now, "unsaid", said.reason)
         else:

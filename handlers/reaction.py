@@ -17,6 +17,7 @@ from handlers.router import Route, Switchboard
 from sop.errors import QunxingError
 from sop.message import Channel, Content, Message, Reply
 from sop.update import AppOpened, CardClicked, KfEntered, MessageHeard, Update
+from storage.engine import is_trouble
 from storage.tx import Tx
 
 log = structlog.get_logger()
@@ -68,10 +69,10 @@ def _handle(
     ctx = context_of(update, tx)
     for route in switchboard.observers(update, ctx):
         _call(route, update, ctx, careful, reaction)
-    route = switchboard.answering(update, ctx)
-    if route is not None:
-        reaction.reply = _call(route, update, ctx, careful, reaction)
-        reaction.answered_by = route.name
+    answering = switchboard.answering(update, ctx)
+    if answering is not None:
+        reaction.reply = _call(answering, update, ctx, careful, reaction)
+        reaction.answered_by = answering.name
 
 
 def _call(route: Route, update: Update, ctx: Context, careful: bool, reaction: Reaction) -> Any:
@@ -82,6 +83,8 @@ def _call(route: Route, update: Update, ctx: Context, careful: bool, reaction: R
         with ctx.tx.savepoint():
             return route.handler(update, ctx)
     except Exception as error:  # one handler's fault must not take the fact or its neighbours with it
+        if is_trouble(error):
+            raise
         ctx.tx.forget_noted_since(noted)
         log.exception("handler failed", handler=route.name, update=str(update.kind), id=update.id)
         reaction.failures.append(f"{route.name}: {type(error).__name__}: {error}")

@@ -7,6 +7,7 @@ from handlers.filters import Keyword, Via
 from handlers.router import Router
 from sop.message import Reply
 from sop.receipt import State
+from sop.timing import local_day
 from sop.update import AppOpened, CardClicked, Kind, MessageHeard, StaffChanged
 
 router = Router("staff")
@@ -38,9 +39,10 @@ def todo(heard: MessageHeard, ctx: Context) -> Reply:
 def scores(heard: MessageHeard, ctx: Context) -> Reply:
     """Each group's newest score in one line."""
     lines = []
+    today = local_day(ctx.now, ctx.settings.zone)
     for group in ctx.tx.groups.all():
-        newest = ctx.tx.engagement.newest(group.id)
-        said = "还没有评分" if newest is None or newest.value is None else f"{newest.value:.0f} 分"
+        known = [score.value for score in ctx.tx.engagement.trend(group.id, today) if score.value is not None]
+        said = f"{known[-1]:.0f} 分" if known else "还没有评分"
         lines.append(f"· {group.called}：{said}")
     return Reply.of("\n".join(lines) or "还没有群。")
 

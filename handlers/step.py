@@ -15,13 +15,14 @@ from handlers.context import Context
 from sop.coupon import Batch
 from sop.group import Group, GroupKind
 from sop.interaction import menu, pick
-from sop.journey import Journey
+from sop.journey import DueStep, Journey, day_of
 from sop.link import absolute, short
 from sop.member import Member
 from sop.message import CAPABILITIES, Channel, Content, Link, Message
 from sop.render import compose, words
 from sop.tag import Facts
 from sop.template import Ask, AskKind, CheckIn, GiveCoupon, Step, Template
+from sop.timing import local_day
 from storage.interaction import Run
 
 GATHER = timedelta(minutes=1)  # equal texts of one sender wait this long for each other, to share one task
@@ -61,10 +62,9 @@ class Scribe:
     _links: dict[tuple[str, str], str] = field(default_factory=dict)
     _runs: dict[str, Run | None] = field(default_factory=dict)
 
-    def write(
-        self, template: Template, step: Step, to: Recipient, due: datetime
-    ) -> Message | Unsaid:
-        """The message ``step`` says to one recipient, or why it says nothing."""
+    def write(self, template: Template, due: DueStep, to: Recipient) -> Message | Unsaid:
+        """The message a due step says to one recipient, or why it says nothing."""
+        step = due.step
         channel = self._channel(step, to)
         if isinstance(channel, Unsaid):
             return channel
@@ -83,7 +83,7 @@ class Scribe:
         )
         if not rendered.text:
             return Unsaid(f"文案无法生成：{rendered.problem}")
-        return self._message(template, step, to, due, channel, sender, rendered.text, said)
+        return self._message(template, due, to, channel, sender, rendered.text, said)
 
     # ------------------------------------------------------------ channel and sender
 
@@ -125,7 +125,7 @@ class Scribe:
         return words(
             member=None if shared else to.member,
             group=to.group,
-            day=(self.ctx.now - to.journey.anchor).days,
+            day=day_of(to.journey.anchor, self.ctx.now, self.ctx.settings.zone),
             link=link,
             **task,
         )
@@ -177,7 +177,7 @@ class Scribe:
     def _run(self, template: Template, step: Step, ask: Ask, to: Recipient) -> Run | None:
         """The posting of this step's question: one for a group and occasion, one for all members of a step and day."""
         group = to.journey.whom if to.group else ""
-        day = self.ctx.now.date().isoformat()
+        day = local_day(self.ctx.now, self.ctx.settings.zone).isoformat()
         run_id = ".".join(part for part in (template.id, step.id, group or "all", day) if part)
         if run_id not in self._runs:
             self._runs[run_id] = self.ctx.tx.interactions.get(run_id) or self._open(run_id, template, step, ask, group)
@@ -196,7 +196,7 @@ class Scribe:
         run = Run(
             id=run_id, item=item_id, kind=str(ask.kind), group=group, joke=joke, question=question,
             options=tuple(options), template=template.id, step=step.id, opened=self.ctx.now,
-            closes=self.ctx.now + ask.closes, post_result=ask.post_result or ask.kind is AskKind.LIGHT,
+            closes=self.ctx.now + ask.closes, post_result=ask.post_result,
         )
         self.ctx.tx.interactions.open(run)
         return run
@@ -206,17 +206,15 @@ class Scribe:
     def _message(
         self,
         template: Template,
-        step: Step,
+        due: DueStep,
         to: Recipient,
-        due: datetime,
         channel: Channel,
         sender: str,
         text: str,
         said: Mapping[str, object],
     ) -> Message:
-        journey = to.journey
+        journey, step = to.journey, due.step
         welcome = channel is Channel.WELCOME
-        deadline = due + timedelta(seconds=CAPABILITIES[channel].lifetime_s or 0) if welcome else due + step.when.window
         card = None
         if step.link is not None and said.get("link"):
             card = Link(step.link.title or template.name, str(said["link"]))
@@ -233,7 +231,7 @@ class Scribe:
             urgent=welcome,
             marketing=step.marketing and not welcome,
             not_before=_gathered(self.ctx.now) if channel is Channel.GROUP_SEND else None,
-            deadline=deadline,
+            deadline=due.deadline,
             template=template.id,
             template_version=template.version,
             step=step.id,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from handlers.context import Context
 from handlers.filters import Ticked, Waited
@@ -14,7 +14,7 @@ from sop.journey import Enrol, Journey, enrol, starts
 from sop.member import Member
 from sop.message import Channel
 from sop.tag import Facts
-from sop.template import CLOCKED, Subject, Template
+from sop.template import CLOCKED, On, Subject, Template
 from sop.update import ClockTicked, FriendAdded, Kind, LinkVisited, MembersJoined, Update, WaitEnded
 from storage.due import Due
 from storage.template import SLOT
@@ -132,6 +132,16 @@ def _start_members(template: Template, slot: WaitEnded, ctx: Context) -> bool:
 def _published(template_id: str, ctx: Context) -> Template | None:
     saved = ctx.tx.templates.published_version(template_id)
     return None if saved is None else ctx.tx.templates.read(template_id, saved.version)
+
+
+@router.observe(Kind.CLOCK_TICKED, where=Ticked("day"))
+def start_silent(ticked: ClockTicked, ctx: Context) -> None:
+    """Members of whom nothing was heard for as long as a template waits begin it."""
+    for template in ctx.tx.templates.running():
+        if template.trigger.on is On.SILENCE:
+            since = ctx.now - timedelta(days=template.trigger.days)
+            members = ctx.tx.members.quiet_since(since, template.id)
+            begin(template, {member.id: member.facts() for member in members}, ctx)
 
 
 @router.observe(Kind.CLOCK_TICKED, where=Ticked("day"))

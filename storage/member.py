@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, case, insert, select, update
 
 from sop.member import Member
 from sop.update import TierChanged, Update
 from storage.engine import insert_into
 from storage.instant import from_ms, maybe_from_ms, to_ms
-from storage.tables import friend, groups, member, member_tag, seat, tier_change
+from storage.tables import friend, groups, journey, member, member_tag, seat, tier_change
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,23 @@ class MemberStore:
             .where(member.c.staff.is_(False), member.c.bot.is_(False), member.c.id > after)
             .order_by(member.c.id)
             .limit(limit)
+        )
+        return self.several(list(ids))
+
+    def quiet_since(self, instant: datetime, template: str) -> list[Member]:
+        """Friends of whom nothing was heard since an instant (nothing ever: since they came), not on ``template`` now."""
+        heard = case((member.c.active_at > 0, member.c.active_at), else_=member.c.seen_at)
+        walking = select(journey.c.whom).where(journey.c.template == template, journey.c.state == "active")
+        ids = self._connection.scalars(
+            select(member.c.id)
+            .where(
+                member.c.staff.is_(False),
+                member.c.bot.is_(False),
+                heard <= to_ms(instant),
+                member.c.id.in_(select(friend.c.member).where(friend.c.lost_at.is_(None))),
+                member.c.id.not_in(walking),
+            )
+            .order_by(member.c.id)
         )
         return self.several(list(ids))
 
