@@ -23,7 +23,7 @@ IN_CI = os.environ.get("QUNXING_CI") == "1"
 settings.register_profile("ours", deadline=None, print_blob=True)  # a busy machine is no bug
 settings.load_profile("ours")
 
-_missing = pytest.StashKey[set[str]]()
+_missing = pytest.StashKey[list[str]]()
 
 
 def service(request: pytest.FixtureRequest, variable: str) -> str:
@@ -31,14 +31,14 @@ def service(request: pytest.FixtureRequest, variable: str) -> str:
     address = os.environ.get(variable, "")
     if address:
         return address
-    request.config.stash.setdefault(_missing, set()).add(variable)
+    request.config.stash.setdefault(_missing, []).append(variable)
     if IN_CI:
         pytest.fail(f"{variable} is not set, and CI may not skip")
     pytest.skip(f"{variable} is not set")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    for variable in sorted(config.stash.get(_missing, set())):
+    for variable in sorted(set(config.stash.get(_missing, []))):
         terminalreporter.write_line(f"NOT TESTED HERE: set {variable} to test with this service", yellow=True)
 
 

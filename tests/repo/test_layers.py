@@ -6,6 +6,7 @@ import sys
 
 import pytest
 from importlinter.cli import lint_imports
+
 from tests.repo.source import ROOT, imports, modules, shown
 
 PURE = {"sop/render.py": "liquid", "sop/file.py": "tomlkit"}  # the two libraries the rules may lean on

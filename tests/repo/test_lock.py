@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
 from tests.repo.source import ROOT, project
 
 RUNTIME, DEVELOPMENT = "requirements.lock", "requirements-dev.lock"
@@ -22,7 +23,7 @@ class Pin:
 
 def pins(lock: str) -> dict[str, Pin]:
     text = (ROOT / lock).read_text().replace("\\\n", " ")
-    found = {}
+    found: dict[str, Pin] = {}
     for line in text.splitlines():
         match = re.fullmatch(
             r"([A-Za-z0-9._-]+)==([^\s;]+)\s*(?:;[^\\]*?)?((?:\s+--hash=sha256:[0-9a-f]{64})*)\s*", line

@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
 from tests.repo.source import FLOORS, files, modules, shown
 
 hatchling = pytest.importorskip("hatchling.builders.wheel")
