@@ -142,7 +142,11 @@ class App:
 
     def context_of(self, update: Update, tx: Tx) -> Context:
         return Context(
-            tx=tx, now=tx.now, settings=self.settings, token=self.chance.token, fraction=self.chance.fraction,
+            tx=tx,
+            now=tx.now,
+            settings=self.settings,
+            token=self.chance.token,
+            fraction=self.chance.fraction,
             update=update,
         )
 
@@ -156,14 +160,31 @@ class App:
         runs: list[tuple[str, Callable[[], Awaitable[None]]]] = []
         if Role.WORK in self.roles:
             worker = Worker(
-                self.db, self.switchboard, self.context_of, understand(parse), self.clock, self.bells["worker"],
-                name, alone=self._alone, idle_s=idle, after_batch=self._ring_others, on_reaction=self._count,
+                self.db,
+                self.switchboard,
+                self.context_of,
+                understand(parse),
+                self.clock,
+                self.bells["worker"],
+                name,
+                alone=self._alone,
+                idle_s=idle,
+                after_batch=self._ring_others,
+                on_reaction=self._count,
             )
             runs.append(("worker", worker.run))
         if Role.SEND in self.roles:
             sender = Sender(
-                self.db, self.gateway, self.clock, self.bells["sender"], self.bells["worker"],
-                self.settings.house, name, alone=self._alone, idle_s=idle, on_settled=self._count_message,
+                self.db,
+                self.gateway,
+                self.clock,
+                self.bells["sender"],
+                self.bells["worker"],
+                self.settings.house,
+                name,
+                alone=self._alone,
+                idle_s=idle,
+                on_settled=self._count_message,
             )
             errands = Errands(
                 self.db, self.gateway, self.clock, self.bells["errands"], self.bells["worker"], idle_s=idle
@@ -171,7 +192,12 @@ class App:
             runs += [("sender", sender.run), ("errands", errands.run)]
         if Role.TICK in self.roles:
             scheduler = Scheduler(
-                self.db, self.clock, self.bells["scheduler"], self.settings.zone, self.bells["worker"], idle_s=idle
+                self.db,
+                self.clock,
+                self.bells["scheduler"],
+                self.settings.zone,
+                self.bells["worker"],
+                idle_s=idle,
             )
             runs.append(("scheduler", scheduler.run))
         return runs
@@ -218,13 +244,26 @@ class App:
         Doors(self.db, self.clock, corp, ciphers, self.bells["worker"], self.metrics, self.alarm).add_to(app)
         Health(self.db, self.metrics, self._measure).add_to(app)
         add_pages(
-            app, db=self.db, clock=self.clock, desk=self.desk, gateway=self.gateway, chance=self.chance,
-            settings=self.settings, secret=self._page_secret(), oauth_base=self.config.wecom.oauth_base,
-            corp_id=corp, agent_id=str(self.config.wecom.app[0].agent_id) if self.config.wecom.app else "",
+            app,
+            db=self.db,
+            clock=self.clock,
+            desk=self.desk,
+            gateway=self.gateway,
+            chance=self.chance,
+            settings=self.settings,
+            secret=self._page_secret(),
+            oauth_base=self.config.wecom.oauth_base,
+            corp_id=corp,
+            agent_id=str(self.config.wecom.app[0].agent_id) if self.config.wecom.app else "",
         )
         app.router.add_get("/", self.front or _to_console)
         add_console(
-            app, db=self.db, clock=self.clock, desk=self.desk, chance=self.chance, zone=self.settings.zone,
+            app,
+            db=self.db,
+            clock=self.clock,
+            desk=self.desk,
+            chance=self.chance,
+            zone=self.settings.zone,
             public_url=self.settings.public_url,
         )
         return app

@@ -81,9 +81,7 @@ class TurnedClock:
             await asyncio.sleep(0)
             return
         woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        heapq.heappush(
-            self._sleepers, (self._now + timedelta(seconds=seconds), next(self._order), woken)
-        )
+        heapq.heappush(self._sleepers, (self._now + timedelta(seconds=seconds), next(self._order), woken))
         await woken
 
     def hold(self) -> Hold:

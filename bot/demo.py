@@ -49,7 +49,9 @@ class Demo:
 
 
 @asynccontextmanager
-async def demo(*, port: int, speed: float, start: datetime, say: Say, play: bool = True) -> AsyncIterator[Demo]:
+async def demo(
+    *, port: int, speed: float, start: datetime, say: Say, play: bool = True
+) -> AsyncIterator[Demo]:
     """Everything at once, in a folder of its own that goes when the demo ends."""
     clock, chance = TurnedClock(start), SeededChance(SEED)
     sample = sample_world(clock, chance)

@@ -54,7 +54,10 @@ async def _storage(config: Config) -> AsyncIterator[Finding]:
     if path is not None and path.parent.exists():
         free = shutil.disk_usage(path.parent).free
         yield Finding(
-            "磁盘", free > LITTLE_SPACE, f"剩余 {free / 1e9:.1f} GB", "" if free > LITTLE_SPACE else "腾出一些空间，数据库写不下会拒收回调"
+            "磁盘",
+            free > LITTLE_SPACE,
+            f"剩余 {free / 1e9:.1f} GB",
+            "" if free > LITTLE_SPACE else "腾出一些空间，数据库写不下会拒收回调",
         )
     redis = config.storage.redis.get_secret_value()
     if redis:
@@ -68,31 +71,52 @@ async def _redis(url: str) -> Finding:
         async with RedisShared.at(url) as shared:
             await shared.ping()
     except Exception as error:  # whatever the client raises, the finding is the same
-        return Finding("Redis", False, f"连不上（{type(error).__name__}）", "检查 storage.redis；没有 Redis 也能单机运行，把它留空即可")
+        return Finding(
+            "Redis",
+            False,
+            f"连不上（{type(error).__name__}）",
+            "检查 storage.redis；没有 Redis 也能单机运行，把它留空即可",
+        )
     return Finding("Redis", True, "可以连接")
 
 
 def _wecom_keys(config: Config) -> list[Finding]:
     wecom, findings = config.wecom, []
     findings.append(
-        Finding("企业 ID", bool(wecom.corp_id), wecom.corp_id or "没有填", "" if wecom.corp_id else "管理后台「我的企业」最下面，填到 wecom.corp_id")
+        Finding(
+            "企业 ID",
+            bool(wecom.corp_id),
+            wecom.corp_id or "没有填",
+            "" if wecom.corp_id else "管理后台「我的企业」最下面，填到 wecom.corp_id",
+        )
     )
     doors = cipher_keys(config)
     for app in wecom.app:
         good = bool(app.secret.get_secret_value()) and f"app/{app.name}" in doors
         findings.append(
             Finding(
-                f"应用 {app.name}", good, "secret、token、aes_key 都有" if good else "缺 secret、token 或 aes_key",
-                "" if good else "管理后台「应用管理 → 自建应用」里查看 secret，在「接收消息」里设置 token 和 EncodingAESKey",
+                f"应用 {app.name}",
+                good,
+                "secret、token、aes_key 都有" if good else "缺 secret、token 或 aes_key",
+                ""
+                if good
+                else "管理后台「应用管理 → 自建应用」里查看 secret，在「接收消息」里设置 token 和 EncodingAESKey",
             )
         )
     if not wecom.app:
-        findings.append(Finding("应用", False, "没有配置自建应用", "在管理后台新建一个自建应用，填到 [[wecom.app]]"))
+        findings.append(
+            Finding("应用", False, "没有配置自建应用", "在管理后台新建一个自建应用，填到 [[wecom.app]]")
+        )
     for door, section in (("contact", wecom.contact), ("kf", wecom.kf)):
         if section.secret.get_secret_value() or door in doors:
             good = bool(section.secret.get_secret_value()) and door in doors
             findings.append(
-                Finding(f"[wecom.{door}]", good, "齐全" if good else "secret、token、aes_key 不齐", "" if good else "三项要么都填，要么都空着")
+                Finding(
+                    f"[wecom.{door}]",
+                    good,
+                    "齐全" if good else "secret、token、aes_key 不齐",
+                    "" if good else "三项要么都填，要么都空着",
+                )
             )
     return findings
 
@@ -105,7 +129,9 @@ async def _platform(config: Config) -> Finding:
         try:
             await gateway.ping()
         except SendError as error:
-            return Finding("企业微信", False, error.reason, "按上面这句话处理；改「企业可信IP」后约一分钟生效")
+            return Finding(
+                "企业微信", False, error.reason, "按上面这句话处理；改「企业可信IP」后约一分钟生效"
+            )
     return Finding("企业微信", True, "能取到 access_token")
 
 
@@ -124,6 +150,11 @@ def _names(config: Config) -> list[Finding]:
         place = Path(found.origin).resolve() if found and found.origin else None
         if place is None or home not in place.parents:
             findings.append(
-                Finding(f"模块 {name}", False, f"被 {place} 挡住了", "在单独的虚拟环境里安装群星：python -m venv .venv")
+                Finding(
+                    f"模块 {name}",
+                    False,
+                    f"被 {place} 挡住了",
+                    "在单独的虚拟环境里安装群星：python -m venv .venv",
+                )
             )
     return findings

@@ -67,7 +67,9 @@ class Errands:
             try:
                 await self._ways[errand.what](self, errand)
             except Refused as error:  # asking again would be refused again
-                log.warning("errand refused", what=errand.what, whom=errand.whom, reason=error.reason, code=error.code)
+                log.warning(
+                    "errand refused", what=errand.what, whom=errand.whom, reason=error.reason, code=error.code
+                )
                 await self.db.write(lambda c: ErrandStore(c).done(errand))
             except SendError as error:
                 await self._failed(errand, error)
@@ -124,7 +126,9 @@ class Errands:
 
     async def _task(self, errand: Errand) -> None:
         to_groups = bool(errand.data["to_groups"])
-        await self._tell(await self.gateway.task(errand.whom, str(errand.data["sender"]), to_groups=to_groups))
+        await self._tell(
+            await self.gateway.task(errand.whom, str(errand.data["sender"]), to_groups=to_groups)
+        )
 
     async def _remind(self, errand: Errand) -> None:
         await self.gateway.remind(errand.whom)
@@ -158,7 +162,9 @@ class Errands:
             raise Busy("the task is not listed yet", retry_after=60.0)
         await self.db.write(lambda c: self._adopted(c, unknown, found, now))
 
-    def _adopted(self, connection: Connection, unknown: list[Entry], found: str | None, now: datetime) -> None:
+    def _adopted(
+        self, connection: Connection, unknown: list[Entry], found: str | None, now: datetime
+    ) -> None:
         store, ids = OutboxStore(connection, now), [entry.id for entry in unknown]
         if found is None:
             store.move(ids, State.UNKNOWN, reason="十分钟内没查到这条群发任务，请人工核对后再决定")
@@ -167,7 +173,12 @@ class Errands:
         store.adopt(ids, found, reason=f"等待 {first.sender} 在企业微信里确认发送")
         store.open_task(Task(found, first.sender, bool(first.to_group), State.CREATED, now))
         ErrandStore(connection).add(
-            Errand(what="task", whom=found, at=now, data={"sender": first.sender, "to_groups": bool(first.to_group)})
+            Errand(
+                what="task",
+                whom=found,
+                at=now,
+                data={"sender": first.sender, "to_groups": bool(first.to_group)},
+            )
         )
 
     async def _tags(self, errand: Errand) -> None:
@@ -185,7 +196,9 @@ class Errands:
         """Ask again for what callbacks may have lost: groups, and members we do not know; all members when ``full``."""
         now = self.clock.now()
         wanted = [Errand(what="group", whom=group, at=now) for group in await self.gateway.groups()]
-        friends = {(m, staff) for staff in await self.gateway.staff() for m in await self.gateway.members_of(staff)}
+        friends = {
+            (m, staff) for staff in await self.gateway.staff() for m in await self.gateway.members_of(staff)
+        }
         if not errand.data.get("full"):
             known = await self.db.read(lambda c: MemberStore(c, now).friendships())
             friends -= known

@@ -73,7 +73,9 @@ def _reckon(connection: Connection, seen: dict[str, int]) -> Reckoning:
             Line("群机器人", sent(Channel.WEBHOOK), seen["webhook_posts"]),
             Line("群发任务", total.tasks(connection), seen["tasks_created"]),
             Line("群发送达", sent(Channel.GROUP_SEND), seen["group_send_deliveries"]),
-            Line("结果未知", sum(count for (_, state), count in messages.items() if state == State.UNKNOWN), 0),
+            Line(
+                "结果未知", sum(count for (_, state), count in messages.items() if state == State.UNKNOWN), 0
+            ),
             Line("答题", total.answers(connection)),
             Line("发出的券", claimed, claimed if claimed <= stocked else stocked),
             Line("有评分的群", scored, groups),

@@ -104,7 +104,12 @@ def _next(trigger: CronTrigger, since: datetime) -> datetime | None:
 
 def _latest(trigger: CronTrigger, now: datetime) -> datetime:
     """The newest slot that is not after ``now``: however many were slept through, one tick makes up for them."""
-    for reach in (timedelta(minutes=11), timedelta(hours=1, minutes=1), timedelta(days=1, minutes=1), timedelta(days=32)):
+    for reach in (
+        timedelta(minutes=11),
+        timedelta(hours=1, minutes=1),
+        timedelta(days=1, minutes=1),
+        timedelta(days=32),
+    ):
         slot = _next(trigger, now - reach)
         if slot is not None and slot <= now:
             while (later := _next(trigger, slot + timedelta(seconds=1))) is not None and later <= now:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
-from storage.alarm import raise_alarm
 
 from bot.bell import Bell
 from bot.clock import Clock
@@ -24,6 +23,7 @@ from sop.receipt import Sent, State
 from sop.timing import Later, Never
 from sop.update import MessageSent
 from storage import inbox, lease
+from storage.alarm import raise_alarm
 from storage.engine import Connection, Database
 from storage.errand import Errand, ErrandStore
 from storage.outbox import Entry, OutboxStore, Task
@@ -108,7 +108,9 @@ class Sender:
             return Claimed([], 0)
         return await self.db.write(lambda c: self._claim_and_judge(c, names, limit, now))
 
-    def _claim_and_judge(self, connection: Connection, channels: Sequence[str], limit: int, now: datetime) -> Claimed:
+    def _claim_and_judge(
+        self, connection: Connection, channels: Sequence[str], limit: int, now: datetime
+    ) -> Claimed:
         """Verdicts are part of the claim's transaction, so nobody can opt out between the question and the mark."""
         store = OutboxStore(connection, now)
         claimed = store.claim(limit, channels=channels, fence=self._fence)
@@ -117,7 +119,11 @@ class Sender:
             match verdict:
                 case Later():
                     store.settle(
-                        [entry.id], State.WAITING, fence=self._fence, reason=verdict.reason, due_at=verdict.until
+                        [entry.id],
+                        State.WAITING,
+                        fence=self._fence,
+                        reason=verdict.reason,
+                        due_at=verdict.until,
                     )
                 case Never():
                     store.settle([entry.id], State.REFUSED, fence=self._fence, reason=verdict.reason)
@@ -154,7 +160,13 @@ class Sender:
             else:
                 store.settle(_ids(good), State.SENT, fence=self._fence, number=sent.number)
                 inbox.insert(connection, [_receipt(entry, now) for entry in good]) if good else None
-            store.settle(_ids(failed), State.REFUSED, fence=self._fence, reason="平台未接受该接收人", number=sent.number)
+            store.settle(
+                _ids(failed),
+                State.REFUSED,
+                fence=self._fence,
+                reason="平台未接受该接收人",
+                number=sent.number,
+            )
 
         await self.db.write(settle)
         self._report(good, State.CREATED if parcel.channel in SHARED else State.SENT)
@@ -166,14 +178,21 @@ class Sender:
     ) -> None:
         store = OutboxStore(connection, now)
         if not store.settle(
-            _ids(entries), State.CREATED, fence=self._fence, number=number, reason=f"等待 {parcel.sender} 在企业微信里确认发送"
+            _ids(entries),
+            State.CREATED,
+            fence=self._fence,
+            number=number,
+            reason=f"等待 {parcel.sender} 在企业微信里确认发送",
         ):
             return
         to_groups = parcel.audience == "group"
         store.open_task(Task(number, parcel.sender, to_groups, State.CREATED, now))
         ErrandStore(connection).add(
             Errand(
-                what="task", whom=number, at=now + FIRST_LOOK, data={"sender": parcel.sender, "to_groups": to_groups}
+                what="task",
+                whom=number,
+                at=now + FIRST_LOOK,
+                data={"sender": parcel.sender, "to_groups": to_groups},
             )
         )
 
@@ -227,7 +246,11 @@ def _ids(entries: Sequence[Entry]) -> list[int]:
 
 def _receipt(entry: Entry, now: datetime) -> inbox.Knock:
     told = MessageSent(
-        at=now, id=f"sent:{entry.id}", message=entry.id, member=entry.message.to_member, group=entry.message.to_group
+        at=now,
+        id=f"sent:{entry.id}",
+        message=entry.id,
+        member=entry.message.to_member,
+        group=entry.message.to_group,
     )
     return inbox.knock_of(told, lane=entry.recipient or "self", now=now)
 

@@ -35,14 +35,24 @@ class Metrics:
 
     def __post_init__(self) -> None:
         self.knocks = Counter(
-            "qunxing_callbacks", "Callbacks by door and what became of them", ["door", "outcome"], registry=self.registry
+            "qunxing_callbacks",
+            "Callbacks by door and what became of them",
+            ["door", "outcome"],
+            registry=self.registry,
         )
-        self.updates = Counter("qunxing_updates", "Updates handled, by kind", ["kind"], registry=self.registry)
+        self.updates = Counter(
+            "qunxing_updates", "Updates handled, by kind", ["kind"], registry=self.registry
+        )
         self.messages = Counter(
-            "qunxing_messages", "Messages by channel and state reached", ["channel", "state"], registry=self.registry
+            "qunxing_messages",
+            "Messages by channel and state reached",
+            ["channel", "state"],
+            registry=self.registry,
         )
         self.inbox = Gauge("qunxing_inbox", "Rows of the inbox by state", ["state"], registry=self.registry)
-        self.outbox = Gauge("qunxing_outbox", "Messages of the ledger by state", ["state"], registry=self.registry)
+        self.outbox = Gauge(
+            "qunxing_outbox", "Messages of the ledger by state", ["state"], registry=self.registry
+        )
 
 
 @dataclass(eq=False)
@@ -91,13 +101,17 @@ class Doors:
                 if length is not None and length > LARGEST_BODY:
                     raise Malformed("body is too large")
                 now = self.clock.now()
-                body = open_post(cipher, request.query, await request.read(), freshness=self.freshness, now=now)
+                body = open_post(
+                    cipher, request.query, await request.read(), freshness=self.freshness, now=now
+                )
             except (Malformed, web.HTTPRequestEntityTooLarge) as error:
                 return self._refuse(door, error)
             knock = Knock(key_of(self.corp, door, body), door, body, lane_of(door, body), now)
             try:
                 await self._intake.put(knock)
-            except Exception as error:  # whatever kept it from disk: no answer, so that the platform tries again
+            except (
+                Exception
+            ) as error:  # whatever kept it from disk: no answer, so that the platform tries again
                 return self._hang_up(request, door, error)
             self._stored[door].inc()
             self.woken.ring()

@@ -63,6 +63,7 @@ def cipher_keys(config: Config) -> dict[str, tuple[str, str]]:
     wecom = config.wecom
     doors = {f"app/{app.name}": app for app in wecom.app} | {"contact": wecom.contact, "kf": wecom.kf}
     keys = {
-        door: (section.token.get_secret_value(), section.aes_key.get_secret_value()) for door, section in doors.items()
+        door: (section.token.get_secret_value(), section.aes_key.get_secret_value())
+        for door, section in doors.items()
     }
     return {door: pair for door, pair in keys.items() if all(pair)}

@@ -17,10 +17,10 @@ from bot.bell import Bell
 from bot.clock import Clock
 from handlers.reaction import ContextOf, Reaction, answer, react
 from handlers.router import Switchboard
-from sop.errors import Malformed, QunxingError
+from sop.errors import Malformed
 from sop.update import Update, from_plain
 from storage import inbox, lease
-from storage.engine import Connection, Database
+from storage.engine import Connection, Database, is_trouble
 from storage.inbox import SELF, SHARDS, Waiting
 from storage.tx import Tx
 
@@ -70,7 +70,9 @@ class Worker:
     bell: Bell
     name: str
     batch: int = 50
-    alone: bool = False  # nobody else works: the lease on every shard is kept, and costs no transaction of its own
+    alone: bool = (
+        False  # nobody else works: the lease on every shard is kept, and costs no transaction of its own
+    )
     shards_at_once: int = SHARDS
     idle_s: float = 60.0
     after_batch: Callable[[], None] = lambda: None
@@ -93,7 +95,7 @@ class Worker:
         retry = await self.db.read(inbox.next_retry)
         if retry is None:
             return self.idle_s
-        return min(self.idle_s, max(0.05, (retry - self.clock.now()).total_seconds()))
+        return min(self.idle_s, max(0.25, (retry - self.clock.now()).total_seconds()))
 
     async def work_once(self) -> Worked:
         """Lease, handle one batch, mark it done; falsy when there was nothing to do."""
@@ -121,7 +123,9 @@ class Worker:
         busy = set(range(SHARDS)) if self.alone else await self.db.read(inbox.shards_with_work)
         names = [f"shard-{shard}" for shard in sorted(busy)][: self.shards_at_once]
         if names:
-            self._held = await self.db.write(lambda c: lease.claim(c, names, self.name, now, TERM))
+            self._held = await self.db.write(
+                lambda c: lease.claim(c, names, self.name, now, TERM, anyway=self.alone)
+            )
 
     async def _release(self) -> None:
         held, self._held = self._held, {}
@@ -134,7 +138,7 @@ class Worker:
         for row in rows:
             try:
                 read.append((row, self.parse(row.door, row.body, row.identity)))
-            except Malformed as error:
+            except Exception as error:  # whatever is wrong with it, it stops nobody behind it
                 await self._park(row, error)
                 worked.parked += 1
         if read:
@@ -145,7 +149,9 @@ class Worker:
                     self.on_reaction(update, reaction)
             except lease.Stale:
                 raise
-            except Exception:  # one of them failed: each alone, so that it stops nobody else
+            except Exception as error:  # one of them failed: each alone, so that it stops nobody else
+                if is_trouble(error):
+                    raise
                 log.info("batch falls apart", size=len(read))
                 await self._one_by_one(read, worked)
         self.after_batch()
@@ -163,28 +169,35 @@ class Worker:
             if row.lane in blocked:
                 continue
             try:
-                settled = await self.db.write(lambda c, row=row, update=update: self._alone(c, row, update))  # type: ignore[misc]
+                settled, reaction = await self.db.write(
+                    lambda c, row=row, update=update: self._alone(c, row, update)
+                )  # type: ignore[misc]
             except lease.Stale:
                 raise
-            except Exception as error:  # an observer or the depth limit failed: nothing of it is kept but the error
+            except (
+                Exception
+            ) as error:  # an observer or the depth limit failed: nothing of it is kept but the error
+                if is_trouble(error):
+                    raise
                 log.exception("update failed", update=str(update.kind), id=update.id)
-                settled = await self._failed(row, f"{type(error).__name__}: {error}")
+                settled, reaction = await self._failed(row, f"{type(error).__name__}: {error}"), Reaction()
             if settled == "done":
                 worked.handled += 1
+                self.on_reaction(update, reaction)
             elif settled == "parked":
                 worked.parked += 1
             else:
                 worked.retried += 1
                 blocked.add(row.lane)
 
-    def _alone(self, connection: Connection, row: Waiting, update: Update) -> str:
+    def _alone(self, connection: Connection, row: Waiting, update: Update) -> tuple[str, Reaction]:
         lease.guard(connection, self._held, self.clock.now(), TERM)
         reaction = self._react(connection, update, careful=True)
         if not reaction.failures:
             inbox.done(connection, [row.id])
-            return "done"
+            return "done", reaction
         parked = inbox.failed(connection, row, "; ".join(reaction.failures), self.clock.now())
-        return "parked" if parked else "retry"
+        return "parked" if parked else "retry", reaction
 
     def _react(self, connection: Connection, update: Update, *, careful: bool) -> Reaction:
         tx = Tx(connection, self.clock.now())
@@ -194,10 +207,17 @@ class Worker:
         return reaction
 
     async def _failed(self, row: Waiting, error: str) -> str:
-        now = self.clock.now()
-        parked = await self.db.write(lambda c: inbox.failed(c, row, error, now))
-        return "parked" if parked else "retry"
+        def mark(connection: Connection) -> bool:
+            lease.guard(connection, self._held, self.clock.now(), TERM)
+            return inbox.failed(connection, row, error, self.clock.now())
 
-    async def _park(self, row: Waiting, error: QunxingError) -> None:
-        log.warning("parked", door=row.door, id=row.id, reason=str(error))
-        await self.db.write(lambda c: inbox.park(c, row, str(error)))
+        return "parked" if await self.db.write(mark) else "retry"
+
+    async def _park(self, row: Waiting, error: Exception) -> None:
+        log.warning("parked", door=row.door, id=row.id, reason=f"{type(error).__name__}: {error}")
+
+        def mark(connection: Connection) -> None:
+            lease.guard(connection, self._held, self.clock.now(), TERM)
+            inbox.park(connection, row, f"{type(error).__name__}: {error}")
+
+        await self.db.write(mark)

@@ -30,7 +30,11 @@ def take_due(ticked: ClockTicked, ctx: Context) -> None:
         if wait.what != "step":
             ctx.tx.note(
                 WaitEnded(
-                    at=ctx.now, what=wait.what, whom=wait.whom, occurrence=wait.occurrence, due=wait.at,
+                    at=ctx.now,
+                    what=wait.what,
+                    whom=wait.whom,
+                    occurrence=wait.occurrence,
+                    due=wait.at,
                     data=tuple(sorted((key, str(value)) for key, value in wait.data.items())),
                 )
             )
@@ -60,7 +64,9 @@ def walk(due_steps: Sequence[Due], ctx: Context) -> None:
     for wait in due_steps:
         to = recipients.get(int(wait.whom))
         if to is not None and wait.data:
-            to = replace(to, friend=wait.data.get("staff", to.friend), welcome_code=wait.data.get("welcome_code", ""))
+            to = replace(
+                to, friend=wait.data.get("staff", to.friend), welcome_code=wait.data.get("welcome_code", "")
+            )
         if to is not None and to.journey.step == int(wait.occurrence):
             template = ctx.tx.templates.read(to.journey.template, to.journey.version)
             if template is not None:
@@ -73,14 +79,20 @@ def _recipients(journeys: Sequence[Journey], ctx: Context) -> dict[int, Recipien
     people = [journey.whom for journey in active if journey.subject is Subject.MEMBER]
     members = {member.id: member for member in ctx.tx.members.several(people)}
     friends = ctx.tx.members.senders(people) if people else {}
-    groups = {group.id: group for group in ctx.tx.groups.all(dismissed=True)} if len(people) < len(active) else {}
+    groups = (
+        {group.id: group for group in ctx.tx.groups.all(dismissed=True)} if len(people) < len(active) else {}
+    )
     return {
-        journey.id: Recipient(journey, members.get(journey.whom), groups.get(journey.whom), friends.get(journey.whom, ""))
+        journey.id: Recipient(
+            journey, members.get(journey.whom), groups.get(journey.whom), friends.get(journey.whom, "")
+        )
         for journey in active
     }
 
 
-def _walk_one(template: Template, to: Recipient, wait: Due, scribe: Scribe, walked: Walked, ctx: Context) -> None:
+def _walk_one(
+    template: Template, to: Recipient, wait: Due, scribe: Scribe, walked: Walked, ctx: Context
+) -> None:
     journey, zone = to.journey, ctx.settings.zone
     reason = exits(template, to.facts, left=to.group is not None and not to.group.alive)
     if reason:

@@ -19,7 +19,9 @@ def know_friend(added: FriendAdded, ctx: Context) -> None:
     ctx.tx.members.meet(added.staff, staff=True)
     ctx.tx.members.befriend(added.member, added.staff, source=added.source, half=added.half, since=added.at)
     if added.source:
-        ctx.tx.tags.add(added.member, SOURCE_TAG + added.source, reason=f"通过渠道 {added.source} 添加", kind="basic")
+        ctx.tx.tags.add(
+            added.member, SOURCE_TAG + added.source, reason=f"通过渠道 {added.source} 添加", kind="basic"
+        )
     if not added.half:
         ctx.tx.errands.add(Errand(what="member", whom=added.member, at=ctx.now))
 

@@ -32,7 +32,10 @@ def ask_about_tasks(ticked: ClockTicked, ctx: Context) -> None:
     for task in ctx.tx.outbox.open_tasks():
         ctx.tx.errands.add(
             Errand(
-                what="task", whom=task.number, at=ctx.now, data={"sender": task.sender, "to_groups": task.to_groups}
+                what="task",
+                whom=task.number,
+                at=ctx.now,
+                data={"sender": task.sender, "to_groups": task.to_groups},
             )
         )
         waited = ctx.now - task.created_at

@@ -109,7 +109,8 @@ def _refuse_conflict(routes: list[Route], new: Route, word: str) -> None:
     for route in routes:
         if not isinstance(route.where, Both) and not isinstance(new.where, Both):
             raise Misconfigured(
-                f"{route.name} and {new.name} both answer {word!r}.", remedy="Give one of them another word or a filter."
+                f"{route.name} and {new.name} both answer {word!r}.",
+                remedy="Give one of them another word or a filter.",
             )
     routes.append(new)
 

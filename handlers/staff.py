@@ -24,7 +24,11 @@ def know(changed: StaffChanged, ctx: Context) -> None:
 @router.reply_to(Kind.MESSAGE, Keyword("待办", "todo") & Via("app"))
 def todo(heard: MessageHeard, ctx: Context) -> Reply:
     """What waits for this person's tap in WeCom."""
-    tasks = [task for task in ctx.tx.outbox.open_tasks() if task.sender == heard.member and task.state == State.CREATED]
+    tasks = [
+        task
+        for task in ctx.tx.outbox.open_tasks()
+        if task.sender == heard.member and task.state == State.CREATED
+    ]
     if not tasks:
         return Reply.of("没有等你确认的群发，辛苦啦。")
     lines = []

@@ -134,7 +134,12 @@ class Scribe:
         public = self.ctx.settings.public_url
         if (owner, url) not in self._links:
             made = self.ctx.tx.links.make(
-                absolute(url, public), self.ctx.token, owner=owner, title=title, template=template.id, step=step.id
+                absolute(url, public),
+                self.ctx.token,
+                owner=owner,
+                title=title,
+                template=template.id,
+                step=step.id,
             )
             self._links[owner, url] = short(made.token, public)
         return self._links[owner, url]
@@ -180,7 +185,9 @@ class Scribe:
         day = local_day(self.ctx.now, self.ctx.settings.zone).isoformat()
         run_id = ".".join(part for part in (template.id, step.id, group or "all", day) if part)
         if run_id not in self._runs:
-            self._runs[run_id] = self.ctx.tx.interactions.get(run_id) or self._open(run_id, template, step, ask, group)
+            self._runs[run_id] = self.ctx.tx.interactions.get(run_id) or self._open(
+                run_id, template, step, ask, group
+            )
         return self._runs[run_id]
 
     def _open(self, run_id: str, template: Template, step: Step, ask: Ask, group: str) -> Run | None:
@@ -194,9 +201,18 @@ class Scribe:
                 return None
             item_id, joke, question, options = item.id, item.joke, item.question, item.options
         run = Run(
-            id=run_id, item=item_id, kind=str(ask.kind), group=group, joke=joke, question=question,
-            options=tuple(options), template=template.id, step=step.id, opened=self.ctx.now,
-            closes=self.ctx.now + ask.closes, post_result=ask.post_result,
+            id=run_id,
+            item=item_id,
+            kind=str(ask.kind),
+            group=group,
+            joke=joke,
+            question=question,
+            options=tuple(options),
+            template=template.id,
+            step=step.id,
+            opened=self.ctx.now,
+            closes=self.ctx.now + ask.closes,
+            post_result=ask.post_result,
         )
         self.ctx.tx.interactions.open(run)
         return run
@@ -244,4 +260,3 @@ class Scribe:
 def _gathered(now: datetime) -> datetime:
     """The next whole minute but one: long enough for a tick's chunks to meet."""
     return now.replace(second=0, microsecond=0) + 2 * GATHER
-

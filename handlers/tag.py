@@ -22,7 +22,12 @@ def mark(changed: TagChanged, ctx: Context) -> None:
             Errand(
                 what="mark",
                 whom=f"{changed.member}:{friend.staff}:{changed.tag}"[:160],
-                data={"member": changed.member, "staff": friend.staff, "tag": changed.tag, "added": changed.added},
+                data={
+                    "member": changed.member,
+                    "staff": friend.staff,
+                    "tag": changed.tag,
+                    "added": changed.added,
+                },
                 at=ctx.now,
             )
         )

@@ -41,7 +41,9 @@ def start(update: Update, ctx: Context) -> None:
     for template in ctx.tx.templates.running():
         if template.subject is Subject.MEMBER and template.trigger.on not in CLOCKED:
             started = [member for member in members if _starts(template, update, member, ctx)]
-            begin(template, {member.id: member.facts() for member in started}, ctx, greeting=_greeting(update))
+            begin(
+                template, {member.id: member.facts() for member in started}, ctx, greeting=_greeting(update)
+            )
 
 
 def _greeting(update: Update) -> dict[str, str]:
@@ -93,8 +95,14 @@ def begin(
 
 def _journey(template: Template, whom: str, verdict: Enrol, now: datetime) -> Journey:
     return Journey(
-        template=template.id, version=template.version, subject=template.subject, whom=whom, run=verdict.run,
-        anchor=now, state=verdict.state, reason=verdict.reason,
+        template=template.id,
+        version=template.version,
+        subject=template.subject,
+        whom=whom,
+        run=verdict.run,
+        anchor=now,
+        state=verdict.state,
+        reason=verdict.reason,
     )
 
 
@@ -124,7 +132,14 @@ def _start_members(template: Template, slot: WaitEnded, ctx: Context) -> bool:
     last = members[-1].id
     occurrence = f"{slot.occurrence[:25]}#{last}"[:64]
     ctx.tx.due.add(
-        Due(what=SLOT, whom=slot.whom, occurrence=occurrence, at=ctx.now, version=template.version, data={"after": last})
+        Due(
+            what=SLOT,
+            whom=slot.whom,
+            occurrence=occurrence,
+            at=ctx.now,
+            version=template.version,
+            data={"after": last},
+        )
     )
     return False
 

@@ -51,7 +51,9 @@ class Person:
         before = len(self.world.sim.world.talks[talk])
         self.world.sim.acts.speak_kf(self.id, KF_ACCOUNT, text)
         await self.world.settle()
-        return "\n".join(_read(line) for line in self.world.sim.world.talks[talk][before:] if line.speaker != self.id)
+        return "\n".join(
+            _read(line) for line in self.world.sim.world.talks[talk][before:] if line.speaker != self.id
+        )
 
     async def speaks(self, group: str, text: str) -> None:
         """Say something in a group; only the archive hears it."""
@@ -119,7 +121,9 @@ class World:
         self.sim.acts.hire(staff, name)
         return staff
 
-    async def befriends(self, name: str, staff: str = "linmo", *, source: str = "", half: bool = False) -> Person:
+    async def befriends(
+        self, name: str, staff: str = "linmo", *, source: str = "", half: bool = False
+    ) -> Person:
         """Somebody new adds a staff member."""
         person = self.sim.acts.meet(name)
         self.sim.acts.add_friend(person.id, staff, state=source, half=half)
@@ -144,7 +148,9 @@ class World:
     async def confirms_all(self, staff: str = "linmo") -> int:
         """A staff member taps 确认 on everything that waits; returns how many tasks that was."""
         waiting = [
-            task.id for task in self.sim.world.tasks.values() if staff in task.rows and staff not in task.confirmed
+            task.id
+            for task in self.sim.world.tasks.values()
+            if staff in task.rows and staff not in task.confirmed
         ]
         for task in waiting:
             self.sim.acts.confirm(staff, task)
@@ -169,7 +175,9 @@ class World:
         for one in texts:
             template = read(one)
 
-            def keep(tx: Tx, one: str = one, template_id: str = template.id, name: str = template.name) -> None:
+            def keep(
+                tx: Tx, one: str = one, template_id: str = template.id, name: str = template.name
+            ) -> None:
                 store: TemplateStore = tx.templates
                 saved = store.save(template_id, name, one, by="test")
                 store.publish(template_id, saved.version, zone="Asia/Shanghai")
@@ -207,7 +215,9 @@ async def world_at(start: datetime, folder: Path) -> AsyncIterator[World]:
         sim.acts.hire("linmo", "林墨")
         sim.acts.hire("suhe", "苏禾")
         config = _config(sim, folder)
-        store = SqliteDatabase(config.storage.database.get_secret_value(), synchronous="OFF")  # nobody pulls the plug
+        store = SqliteDatabase(
+            config.storage.database.get_secret_value(), synchronous="OFF"
+        )  # nobody pulls the plug
         async with App(config, clock=clock, chance=SeededChance(8), base=folder, store=store) as app:
             await sim.connect(f"http://127.0.0.1:{app.port}")
             yield World(sim, app, clock)

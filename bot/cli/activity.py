@@ -27,7 +27,9 @@ def _group() -> None:
 @app.command("import")
 def import_history(
     file: Annotated[Path, typer.Argument(help="A csv or jsonl file, .gz too.")],
-    fmt: Annotated[Literal["csv", "jsonl"] | None, typer.Option("--format", help="When the name does not tell.")] = None,
+    fmt: Annotated[
+        Literal["csv", "jsonl"] | None, typer.Option("--format", help="When the name does not tell.")
+    ] = None,
     config: ConfigPath = None,
 ) -> None:
     """Load history; bad rows are reported by line and skipped, and a second run adds nothing."""
@@ -40,7 +42,11 @@ def import_history(
         async with database(settings.storage.database.get_secret_value()) as db:
             await schema.ensure(db)
             with Progress(
-                TextColumn("导入 {task.fields[rows]} 行"), BarColumn(), DownloadColumn(), TimeRemainingColumn(), console=err
+                TextColumn("导入 {task.fields[rows]} 行"),
+                BarColumn(),
+                DownloadColumn(),
+                TimeRemainingColumn(),
+                console=err,
             ) as shown:
                 bar = shown.add_task("", total=None, rows=0)
 
@@ -48,7 +54,12 @@ def import_history(
                     shown.update(bar, completed=progress.bytes, total=progress.of, rows=progress.rows)
 
                 return await history.import_history(
-                    db, file, now=SystemClock().now(), fmt=fmt, zone=settings.community.timezone, report=report
+                    db,
+                    file,
+                    now=SystemClock().now(),
+                    fmt=fmt,
+                    zone=settings.community.timezone,
+                    report=report,
                 )
 
     _say(run_async(work()), file)
@@ -60,7 +71,9 @@ def _say(result: history.ImportResult, file: Path) -> None:
         return
     if result.resumed_at:
         out.print(f"接着上次的第 {result.resumed_at} 行继续。")
-    out.print(f"读了 {result.rows} 行，新增 {result.new} 条，已有 {result.known} 条，跳过坏行 {result.bad} 行。")
+    out.print(
+        f"读了 {result.rows} 行，新增 {result.new} 条，已有 {result.known} 条，跳过坏行 {result.bad} 行。"
+    )
     for row in result.bad_rows:
         err.print(f"  第 {row.line} 行：{row.reason}", markup=False)
     if result.bad > len(result.bad_rows):

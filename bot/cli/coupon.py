@@ -34,7 +34,9 @@ def import_codes(
     per_member: Annotated[int, typer.Option(min=1)] = 1,
     starts: Annotated[datetime | None, typer.Option(help="Local time of the community.")] = None,
     ends: Annotated[datetime | None, typer.Option(help="Local time of the community.")] = None,
-    valid_days: Annotated[int, typer.Option(min=0, help="Days a claimed code counts; 0 is until the end.")] = 0,
+    valid_days: Annotated[
+        int, typer.Option(min=0, help="Days a claimed code counts; 0 is until the end.")
+    ] = 0,
     config: ConfigPath = None,
 ) -> None:
     """Put codes into a batch; importing the same file again adds nothing."""
@@ -43,7 +45,10 @@ def import_codes(
     codes = _codes(file)
     zone = ZoneInfo(settings.community.timezone)
     opened = Batch(
-        id=batch, name=name or batch, per_member=per_member, valid_days=valid_days,
+        id=batch,
+        name=name or batch,
+        per_member=per_member,
+        valid_days=valid_days,
         starts=starts.replace(tzinfo=zone) if starts else None,
         ends=ends.replace(tzinfo=zone) if ends else None,
     )
@@ -73,7 +78,9 @@ def _codes(file: Path) -> list[str]:
     except OSError as error:
         raise Misconfigured(f"{file} cannot be read: {error.strerror}.", remedy="Check the path.") from error
     except UnicodeDecodeError as error:
-        raise Misconfigured(f"{file} is not UTF-8 text.", remedy="Save it as UTF-8, one code a line.") from error
+        raise Misconfigured(
+            f"{file} is not UTF-8 text.", remedy="Save it as UTF-8, one code a line."
+        ) from error
     codes = list(dict.fromkeys(line.strip() for line in lines if line.strip()))
     bad = [code for code in codes if len(code) > LONGEST_CODE or any(sign.isspace() for sign in code)]
     if bad:

@@ -33,7 +33,9 @@ def upgrade(config: ConfigPath = None) -> None:
 
 
 @app.command("backup")
-def backup(file: Annotated[Path, typer.Argument(help="Where the copy goes.")], config: ConfigPath = None) -> None:
+def backup(
+    file: Annotated[Path, typer.Argument(help="Where the copy goes.")], config: ConfigPath = None
+) -> None:
     """Copy the database while it runs."""
     quiet_log()
     settings = configured(config)
@@ -48,7 +50,9 @@ def backup(file: Annotated[Path, typer.Argument(help="Where the copy goes.")], c
 
 
 @app.command("restore")
-def restore(file: Annotated[Path, typer.Argument(help="A copy made by backup.")], config: ConfigPath = None) -> None:
+def restore(
+    file: Annotated[Path, typer.Argument(help="A copy made by backup.")], config: ConfigPath = None
+) -> None:
     """Bring a copy back; what was there is kept beside it."""
     quiet_log()
     settings = configured(config)
@@ -74,4 +78,6 @@ def _postgres(tool: str, settings: Config, arguments: list[str]) -> None:
     target = ["--dbname", settings.storage.database.get_secret_value()]
     done = subprocess.run([tool, *target, *arguments], check=False, capture_output=True, text=True)
     if done.returncode:
-        raise Misconfigured(f"{tool} failed: {done.stderr.strip().splitlines()[-1:]}", remedy="See the message above.")
+        raise Misconfigured(
+            f"{tool} failed: {done.stderr.strip().splitlines()[-1:]}", remedy="See the message above."
+        )

@@ -20,7 +20,9 @@ T = TypeVar("T")
 
 ConfigPath = Annotated[
     Path | None,
-    typer.Option("--config", envvar="QUNXING_CONFIG", help="The configuration file (config.toml).", show_default=False),
+    typer.Option(
+        "--config", envvar="QUNXING_CONFIG", help="The configuration file (config.toml).", show_default=False
+    ),
 ]
 
 out = Console(highlight=False, soft_wrap=True)
@@ -33,7 +35,8 @@ def configured(path: Path | None, *, required: bool = False) -> Config:
     if not chosen.exists():
         if path is not None or required:
             raise Misconfigured(
-                f"There is no configuration at {chosen}.", remedy="Run qunxing init, or name another with --config."
+                f"There is no configuration at {chosen}.",
+                remedy="Run qunxing init, or name another with --config.",
             )
         return load(None, os.environ)
     return load(chosen, os.environ)

@@ -23,8 +23,12 @@ def add_to(app: typer.Typer) -> None:
 
 def show(
     port: Annotated[int, typer.Option(help="Where bot and console listen.")] = 8080,
-    speed: Annotated[float, typer.Option(min=0.0, help="World seconds a second; 1440 plays a day a minute.")] = 1.0,
-    seconds: Annotated[float, typer.Option(min=0.0, help="Stop after so long with a self-check; 0 runs on.")] = 0.0,
+    speed: Annotated[
+        float, typer.Option(min=0.0, help="World seconds a second; 1440 plays a day a minute.")
+    ] = 1.0,
+    seconds: Annotated[
+        float, typer.Option(min=0.0, help="Stop after so long with a self-check; 0 runs on.")
+    ] = 0.0,
 ) -> None:
     """Simulator, bot and console in one process, with a living sample community."""
     set_up(level="error", fmt="console")
@@ -57,7 +61,9 @@ async def _settled(running: Demo) -> Reckoning:
 
 def simulate(
     port: Annotated[int, typer.Option(help="Where the stand-in listens.")] = 9600,
-    bot: Annotated[str, typer.Option(help="The bot's address, for callbacks; people act once its doors answer.")] = "",
+    bot: Annotated[
+        str, typer.Option(help="The bot's address, for callbacks; people act once its doors answer.")
+    ] = "",
 ) -> None:
     """The stand-in WeCom alone, for developing against."""
     set_up(level="warning", fmt="console")

@@ -25,7 +25,9 @@ app = typer.Typer(help="SOP templates as files.", no_args_is_help=True)
 T = TypeVar("T")
 LIBRARY = Path(__file__).resolve().parents[2] / "sop" / "library"
 
-Files = Annotated[list[Path], typer.Argument(help="TOML files, or folders of them; the word library means the ready ones.")]
+Files = Annotated[
+    list[Path], typer.Argument(help="TOML files, or folders of them; the word library means the ready ones.")
+]
 
 
 @app.command("validate")
@@ -120,7 +122,9 @@ def diff(file: Path, config: ConfigPath = None) -> None:
         return saved.text if saved else ""
 
     before = _with_database(config, work)
-    lines = list(difflib.unified_diff(before.splitlines(), text.splitlines(), "已发布", str(file), lineterm=""))
+    lines = list(
+        difflib.unified_diff(before.splitlines(), text.splitlines(), "已发布", str(file), lineterm="")
+    )
     for line in lines:
         style = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "")
         out.print(line, style=style, markup=False)
@@ -144,7 +148,9 @@ def publish(
         chosen = version or await db.read(lambda c: TemplateStore(c, now).newest_version(template))
         if not chosen:
             raise NotFound("template", template)
-        await db.write(lambda c: TemplateStore(c, now).publish(template, chosen, zone=settings.community.timezone))
+        await db.write(
+            lambda c: TemplateStore(c, now).publish(template, chosen, zone=settings.community.timezone)
+        )
         return chosen
 
     out.print(f"已发布 {template} 第 {_with_database(config, work)} 版。")
@@ -182,7 +188,9 @@ def _files(given: list[Path]) -> list[Path]:
         path = LIBRARY if str(path) == "library" and not path.exists() else path
         found += sorted(path.glob("*.toml")) if path.is_dir() else [path]
     if not found:
-        raise Misconfigured("There is no TOML file among what was named.", remedy="Name files, a folder, or library.")
+        raise Misconfigured(
+            "There is no TOML file among what was named.", remedy="Name files, a folder, or library."
+        )
     return found
 
 

@@ -25,7 +25,13 @@ def add(
     name: str,
     role: Annotated[str, typer.Option(help="admin or operator")] = "operator",
     password: Annotated[
-        str, typer.Option(prompt="密码 / password", confirmation_prompt=True, hide_input=True, help="Asked for when not given.")
+        str,
+        typer.Option(
+            prompt="密码 / password",
+            confirmation_prompt=True,
+            hide_input=True,
+            help="Asked for when not given.",
+        ),
     ] = "",
     config: ConfigPath = None,
 ) -> None:
