@@ -35,8 +35,12 @@ def raise_alarm(connection: Connection, key: str, text: str, now: datetime, *, g
 
 def open_alarms(connection: Connection, limit: int = 20) -> list[Alarm]:
     """Alarms nobody has acknowledged, the newest first."""
-    rows = connection.execute(select(alarm).where(alarm.c.seen_at.is_(None)).order_by(alarm.c.id.desc()).limit(limit))
-    return [Alarm(id=row.id, group=row.group_id, text=row.text, raised_at=from_ms(row.raised_at)) for row in rows]
+    rows = connection.execute(
+        select(alarm).where(alarm.c.seen_at.is_(None)).order_by(alarm.c.id.desc()).limit(limit)
+    )
+    return [
+        Alarm(id=row.id, group=row.group_id, text=row.text, raised_at=from_ms(row.raised_at)) for row in rows
+    ]
 
 
 def acknowledge(connection: Connection, alarm_id: int, now: datetime) -> bool:

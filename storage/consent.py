@@ -31,14 +31,20 @@ class ConsentStore:
         self._connection = connection
         self._now = now
 
-    def decide(self, member: str, granted: bool, *, channel: str, wording: str = "1", purpose: str = MARKETING) -> bool:
+    def decide(
+        self, member: str, granted: bool, *, channel: str, wording: str = "1", purpose: str = MARKETING
+    ) -> bool:
         """Record a decision; False when it is the one already in force."""
         current = self.in_force(member, purpose)
         if current is not None and current.granted == granted and current.wording == wording:
             return False
         self._connection.execute(
             insert(consent).values(
-                member=member, purpose=purpose, granted=granted, wording=wording, channel=channel,
+                member=member,
+                purpose=purpose,
+                granted=granted,
+                wording=wording,
+                channel=channel,
                 decided_at=to_ms(self._now),
             )
         )
@@ -53,7 +59,9 @@ class ConsentStore:
         ).one_or_none()
         if row is None:
             return None
-        return Decision(row.member, row.purpose, row.granted, row.wording, row.channel, from_ms(row.decided_at))
+        return Decision(
+            row.member, row.purpose, row.granted, row.wording, row.channel, from_ms(row.decided_at)
+        )
 
     def refused(self, members: Collection[str], purpose: str = MARKETING) -> set[str]:
         """Those of ``members`` whose newest decision is no."""

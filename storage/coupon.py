@@ -64,11 +64,15 @@ class CouponStore:
         return self._count(batch) - before
 
     def batch(self, batch_id: str) -> Batch | None:
-        row = self._connection.execute(select(coupon_batch).where(coupon_batch.c.id == batch_id)).one_or_none()
+        row = self._connection.execute(
+            select(coupon_batch).where(coupon_batch.c.id == batch_id)
+        ).one_or_none()
         return None if row is None else _batch(row)
 
     def batches(self) -> list[Batch]:
-        rows = self._connection.execute(select(coupon_batch).order_by(coupon_batch.c.created_at, coupon_batch.c.id))
+        rows = self._connection.execute(
+            select(coupon_batch).order_by(coupon_batch.c.created_at, coupon_batch.c.id)
+        )
         return [_batch(row) for row in rows]
 
     def usage(self) -> list[Usage]:
@@ -133,7 +137,9 @@ class CouponStore:
 
     def redeem(self, code: str, order: str) -> Redemption:
         """Use a code once; the same order asking again hears the same answer."""
-        row = self._connection.execute(select(coupon).where(coupon.c.code == code).with_for_update()).one_or_none()
+        row = self._connection.execute(
+            select(coupon).where(coupon.c.code == code).with_for_update()
+        ).one_or_none()
         verdict = redeem(None if row is None else _coupon(row), order, self._now)
         if isinstance(verdict, Redeemed) and row is not None and row.redeemed_at is None:
             self._connection.execute(
@@ -167,15 +173,22 @@ def _usage(batch: Batch, row: Any) -> Usage:
 
 def _batch(row: Any) -> Batch:
     return Batch(
-        id=row.id, name=row.name, per_member=row.per_member, starts=maybe_from_ms(row.starts_at),
-        ends=maybe_from_ms(row.ends_at), valid_days=row.valid_days,
+        id=row.id,
+        name=row.name,
+        per_member=row.per_member,
+        starts=maybe_from_ms(row.starts_at),
+        ends=maybe_from_ms(row.ends_at),
+        valid_days=row.valid_days,
     )
 
 
 def _coupon(row: Any) -> Coupon:
     return Coupon(
-        code=row.code, batch=row.batch, member=row.member or "", claimed=maybe_from_ms(row.claimed_at),
-        expires=maybe_from_ms(row.expires_at), redeemed=maybe_from_ms(row.redeemed_at), order=row.order_id,
+        code=row.code,
+        batch=row.batch,
+        member=row.member or "",
+        claimed=maybe_from_ms(row.claimed_at),
+        expires=maybe_from_ms(row.expires_at),
+        redeemed=maybe_from_ms(row.redeemed_at),
+        order=row.order_id,
     )
-
-

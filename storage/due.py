@@ -96,6 +96,11 @@ def _row(wait: Due) -> dict[str, Any]:
 
 def _due(row: Any) -> Due:
     return Due(
-        id=row.id, what=row.what, whom=row.whom, occurrence=row.occurrence, at=from_ms(row.due_at),
-        version=row.version, data=row.data,
+        id=row.id,
+        what=row.what,
+        whom=row.whom,
+        occurrence=row.occurrence,
+        at=from_ms(row.due_at),
+        version=row.version,
+        data=row.data,
     )

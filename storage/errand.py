@@ -64,12 +64,16 @@ class ErrandStore:
         self._connection.execute(
             update(errand)
             .where(errand.c.id == tried.id)
-            .values(attempts=tried.attempts + 1, due_at=to_ms(now + timedelta(seconds=wait)), error=error[:500])
+            .values(
+                attempts=tried.attempts + 1, due_at=to_ms(now + timedelta(seconds=wait)), error=error[:500]
+            )
         )
 
     def troubled(self, limit: int = 50) -> list[tuple[Errand, str]]:
         """Errands that failed at least once, for operators."""
-        rows = self._connection.execute(select(errand).where(errand.c.attempts > 0).order_by(errand.c.id).limit(limit))
+        rows = self._connection.execute(
+            select(errand).where(errand.c.attempts > 0).order_by(errand.c.id).limit(limit)
+        )
         return [(_errand(row), row.error or "") for row in rows]
 
 

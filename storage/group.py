@@ -79,7 +79,12 @@ class GroupStore:
         if row is not None and row.left_at is None:
             return False
         insertion = insert_into(self._connection, seat).values(
-            group_id=group_id, member=member_id, scene=scene, source=source, joined_at=to_ms(joined_at), left_at=None
+            group_id=group_id,
+            member=member_id,
+            scene=scene,
+            source=source,
+            joined_at=to_ms(joined_at),
+            left_at=None,
         )
         new = insertion.excluded
         self._connection.execute(
@@ -108,7 +113,14 @@ class GroupStore:
             .order_by(seat.c.joined_at)
         )
         return [
-            Sitting(row.group_id, row.member, row.name, bool(row.staff), from_ms(row.joined_at), maybe_from_ms(row.left_at))
+            Sitting(
+                row.group_id,
+                row.member,
+                row.name,
+                bool(row.staff),
+                from_ms(row.joined_at),
+                maybe_from_ms(row.left_at),
+            )
             for row in rows
         ]
 
@@ -142,6 +154,13 @@ class GroupStore:
 
 def _group(row: Any) -> Group:
     return Group(
-        id=row.id, name=row.name, kind=row.kind, owner=row.owner, zone=row.zone, version=row.version, line=row.line,
-        created=from_ms(row.created_at), dismissed=maybe_from_ms(row.dismissed_at),
+        id=row.id,
+        name=row.name,
+        kind=row.kind,
+        owner=row.owner,
+        zone=row.zone,
+        version=row.version,
+        line=row.line,
+        created=from_ms(row.created_at),
+        dismissed=maybe_from_ms(row.dismissed_at),
     )

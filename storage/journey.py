@@ -29,7 +29,9 @@ class JourneyStore:
             return []
         newest = self._connection.scalar(select(func.max(journey.c.id))) or 0
         self._connection.execute(
-            insert_into(self._connection, journey).on_conflict_do_nothing(index_elements=["template", "whom", "run"]),
+            insert_into(self._connection, journey).on_conflict_do_nothing(
+                index_elements=["template", "whom", "run"]
+            ),
             [_row(one, self._now) for one in begun],
         )
         templates, whom = {one.template for one in begun}, {one.whom for one in begun}
@@ -41,7 +43,11 @@ class JourneyStore:
         return [_journey(row) for row in found]
 
     def await_steps(
-        self, template: Template, journeys: Sequence[Journey], zone: str, data: Mapping[str, str] | None = None
+        self,
+        template: Template,
+        journeys: Sequence[Journey],
+        zone: str,
+        data: Mapping[str, str] | None = None,
     ) -> None:
         """Put the next step of each journey on the due table."""
         self.await_steps_of([(template, one) for one in journeys], zone, data)
@@ -53,8 +59,12 @@ class JourneyStore:
         DueStore(self._connection).add(
             *(
                 Due(
-                    what=STEP, whom=str(journey.id), occurrence=str(step.index), at=step.at,
-                    version=journey.version, data=dict(data or {}),
+                    what=STEP,
+                    whom=str(journey.id),
+                    occurrence=str(step.index),
+                    at=step.at,
+                    version=journey.version,
+                    data=dict(data or {}),
                 )
                 for journey, step in steps
                 if step is not None
@@ -87,7 +97,9 @@ class JourneyStore:
         return [_journey(row) for row in rows]
 
     def of(self, whom: str) -> list[Journey]:
-        rows = self._connection.execute(select(journey).where(journey.c.whom == whom).order_by(journey.c.id.desc()))
+        rows = self._connection.execute(
+            select(journey).where(journey.c.whom == whom).order_by(journey.c.id.desc())
+        )
         return [_journey(row) for row in rows]
 
     def advance(self, steps: Mapping[int, int]) -> None:
@@ -106,9 +118,7 @@ class JourneyStore:
             return 0
         result = self._connection.execute(
             update(journey)
-            .where(
-                journey.c.id.in_(ids), journey.c.state.in_((JourneyState.ACTIVE, JourneyState.HELD_OUT))
-            )
+            .where(journey.c.id.in_(ids), journey.c.state.in_((JourneyState.ACTIVE, JourneyState.HELD_OUT)))
             .values(state=str(state), reason=reason, changed_at=to_ms(self._now))
         )
         return result.rowcount
@@ -148,7 +158,15 @@ def _row(begun: Journey, now: datetime) -> dict[str, Any]:
 
 def _journey(row: Any) -> Journey:
     return Journey(
-        id=row.id, template=row.template, version=row.version, subject=Subject(row.subject), whom=row.whom,
-        run=row.run, state=JourneyState(row.state), step=row.step, reason=row.reason, anchor=from_ms(row.anchor_at),
+        id=row.id,
+        template=row.template,
+        version=row.version,
+        subject=Subject(row.subject),
+        whom=row.whom,
+        run=row.run,
+        state=JourneyState(row.state),
+        step=row.step,
+        reason=row.reason,
+        anchor=from_ms(row.anchor_at),
         changed=from_ms(row.changed_at),
     )

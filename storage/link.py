@@ -32,18 +32,32 @@ class LinkStore:
         self._now = now
 
     def make(
-        self, target: str, token: Callable[[], str], *, owner: str, title: str = "", template: str = "", step: str = ""
+        self,
+        target: str,
+        token: Callable[[], str],
+        *,
+        owner: str,
+        title: str = "",
+        template: str = "",
+        step: str = "",
     ) -> Tracked:
         """The tracked link of ``owner`` to ``target``, made once."""
         self._connection.execute(
             insert_into(self._connection, link)
             .values(
-                token=token(), target=target, title=title, template=template, step=step, owner=owner,
+                token=token(),
+                target=target,
+                title=title,
+                template=template,
+                step=step,
+                owner=owner,
                 created_at=to_ms(self._now),
             )
             .on_conflict_do_nothing(index_elements=["owner", "target"])
         )
-        row = self._connection.execute(select(link).where(link.c.owner == owner, link.c.target == target)).one()
+        row = self._connection.execute(
+            select(link).where(link.c.owner == owner, link.c.target == target)
+        ).one()
         return _tracked(row)
 
     def get(self, token: str) -> Tracked | None:

@@ -55,10 +55,14 @@ class MemberStore:
 
     def several(self, ids: Collection[str]) -> list[Member]:
         """Members with their tags and groups, in three questions however many they are."""
-        rows = self._connection.execute(select(member).where(member.c.id.in_(ids)).order_by(member.c.id)).all()
+        rows = self._connection.execute(
+            select(member).where(member.c.id.in_(ids)).order_by(member.c.id)
+        ).all()
         known = [row.id for row in rows]
         tags = _gather(
-            self._connection.execute(select(member_tag.c.member, member_tag.c.tag).where(member_tag.c.member.in_(known)))
+            self._connection.execute(
+                select(member_tag.c.member, member_tag.c.tag).where(member_tag.c.member.in_(known))
+            )
         )
         seats = _gather(
             self._connection.execute(
@@ -77,7 +81,9 @@ class MemberStore:
         if tier:
             query = query.where(member.c.tier == tier)
         ids = list(
-            self._connection.scalars(query.order_by(member.c.seen_at.desc(), member.c.id).limit(limit).offset(offset))
+            self._connection.scalars(
+                query.order_by(member.c.seen_at.desc(), member.c.id).limit(limit).offset(offset)
+            )
         )
         by_id = {found.id: found for found in self.several(ids)}
         return [by_id[member_id] for member_id in ids]
@@ -112,7 +118,9 @@ class MemberStore:
     def friendships(self) -> set[tuple[str, str]]:
         """Every (member, staff) who are friends now."""
         rows = self._connection.execute(
-            select(friend.c.member, friend.c.staff).where(friend.c.lost_at.is_(None), friend.c.half.is_(False))
+            select(friend.c.member, friend.c.staff).where(
+                friend.c.lost_at.is_(None), friend.c.half.is_(False)
+            )
         )
         return {(row.member, row.staff) for row in rows}
 
@@ -126,14 +134,25 @@ class MemberStore:
         return {row.member: row.staff for row in rows}
 
     def meet(
-        self, member_id: str, *, name: str = "", source: str = "", staff: bool = False, seen_at: datetime | None = None
+        self,
+        member_id: str,
+        *,
+        name: str = "",
+        source: str = "",
+        staff: bool = False,
+        seen_at: datetime | None = None,
     ) -> bool:
         """Know someone from now on; False when we already do (what was empty is filled in)."""
         row = self._connection.execute(
             insert_into(self._connection, member)
             .values(
-                id=member_id, name=name, source=source, staff=staff, tier="new",
-                seen_at=to_ms(seen_at or self._now), tier_at=to_ms(seen_at or self._now),
+                id=member_id,
+                name=name,
+                source=source,
+                staff=staff,
+                tier="new",
+                seen_at=to_ms(seen_at or self._now),
+                tier_at=to_ms(seen_at or self._now),
             )
             .on_conflict_do_nothing(index_elements=["id"])
             .returning(member.c.id)
@@ -143,7 +162,9 @@ class MemberStore:
         for column, value in (("name", name), ("source", source)):
             if value:
                 self._connection.execute(
-                    update(member).where(member.c.id == member_id, member.c[column] == "").values({column: value})
+                    update(member)
+                    .where(member.c.id == member_id, member.c[column] == "")
+                    .values({column: value})
                 )
         return False
 
@@ -154,18 +175,28 @@ class MemberStore:
     def touch(self, member_id: str, at: datetime) -> None:
         """Someone did something at an instant."""
         self._connection.execute(
-            update(member).where(member.c.id == member_id, member.c.active_at < to_ms(at)).values(active_at=to_ms(at))
+            update(member)
+            .where(member.c.id == member_id, member.c.active_at < to_ms(at))
+            .values(active_at=to_ms(at))
         )
 
     # ------------------------------------------------------------ friends
 
-    def befriend(self, member_id: str, staff: str, *, source: str = "", half: bool = False, since: datetime) -> bool:
+    def befriend(
+        self, member_id: str, staff: str, *, source: str = "", half: bool = False, since: datetime
+    ) -> bool:
         """True when the friendship is new, or whole where it was half or lost."""
         before = self.friendship(member_id, staff)
         if before is not None and before.lost_at is None and (not before.half or half):
             return False
         insertion = insert_into(self._connection, friend).values(
-            member=member_id, staff=staff, source=source, half=half, since_at=to_ms(since), lost_at=None, lost_by=""
+            member=member_id,
+            staff=staff,
+            source=source,
+            half=half,
+            since_at=to_ms(since),
+            lost_at=None,
+            lost_by="",
         )
         self._connection.execute(
             insertion.on_conflict_do_update(
@@ -202,7 +233,9 @@ class MemberStore:
 
     def promote(self, member_id: str, tier: str, reason: str) -> bool:
         """Move someone to another tier, with the reason; False when they are there already."""
-        before = self._connection.scalar(select(member.c.tier).where(member.c.id == member_id).with_for_update())
+        before = self._connection.scalar(
+            select(member.c.tier).where(member.c.id == member_id).with_for_update()
+        )
         if before is None or before == tier:
             return False
         self._connection.execute(
@@ -232,13 +265,28 @@ def _gather(rows: Any) -> dict[str, frozenset[str]]:
 
 def _member(row: Any, tags: frozenset[str], seats: frozenset[str]) -> Member:
     return Member(
-        id=row.id, name=row.name, tier=row.tier, tags=tags, groups=seats, source=row.source, staff=bool(row.staff),
-        bot=bool(row.bot), avatar=row.avatar, tier_since=from_ms(row.tier_at), first_seen=from_ms(row.seen_at),
+        id=row.id,
+        name=row.name,
+        tier=row.tier,
+        tags=tags,
+        groups=seats,
+        source=row.source,
+        staff=bool(row.staff),
+        bot=bool(row.bot),
+        avatar=row.avatar,
+        tier_since=from_ms(row.tier_at),
+        first_seen=from_ms(row.seen_at),
         last_active=from_ms(row.active_at) if row.active_at else None,
     )
 
 
 def _friend(row: Any) -> Friend:
     return Friend(
-        row.member, row.staff, row.source, bool(row.half), from_ms(row.since_at), maybe_from_ms(row.lost_at), row.lost_by
+        row.member,
+        row.staff,
+        row.source,
+        bool(row.half),
+        from_ms(row.since_at),
+        maybe_from_ms(row.lost_at),
+        row.lost_by,
     )

@@ -138,7 +138,11 @@ def quota_name(recipient: str) -> str:
 
 
 def _sent(
-    connection: Connection, recipients: Collection[str], column: Column[str], since: datetime, own: Collection[int]
+    connection: Connection,
+    recipients: Collection[str],
+    column: Column[str],
+    since: datetime,
+    own: Collection[int],
 ) -> dict[str, list[datetime]]:
     if not recipients:
         return {}

@@ -56,7 +56,9 @@ class TagStore:
 
     def of(self, member_id: str) -> list[Carried]:
         rows = self._connection.execute(
-            select(member_tag).where(member_tag.c.member == member_id).order_by(member_tag.c.since_at, member_tag.c.tag)
+            select(member_tag)
+            .where(member_tag.c.member == member_id)
+            .order_by(member_tag.c.since_at, member_tag.c.tag)
         )
         return [Carried(row.tag, from_ms(row.since_at), row.reason) for row in rows]
 
@@ -86,7 +88,9 @@ class TagStore:
         """Keep the platform's id of a tag."""
         self.know(name)
         self._connection.execute(
-            update(tag).where(tag.c.name == name).values(platform_id=platform_id, platform_group=platform_group)
+            update(tag)
+            .where(tag.c.name == name)
+            .values(platform_id=platform_id, platform_group=platform_group)
         )
 
     def forget_platform_id(self, platform_id: str) -> None:

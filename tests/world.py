@@ -240,8 +240,6 @@ def _free_port() -> int:
 
 def _read(line: Line) -> str:
     """A line as a person reads it: words, and what a card or menu shows."""
-    parts = [line.text]
-    for key in ("title", "url", "head", "tail"):
-        if line.data.get(key):
-            parts.append(str(line.data[key]))
+    shown = (line.data.get(key) for key in ("title", "url", "head", "tail"))
+    parts = [line.text, *(str(part) for part in shown if part)]
     return "\n".join(part for part in parts if part)
