@@ -342,9 +342,10 @@ class Concern:
 
 def concern(called: str, now: Score, line: float, why: str) -> Concern | None:
     """What operators should hear about a group today, if anything; missing data is no silence."""
+    hears_all = now.coverage == "archive"
     if now.label == OK and now.value < line:
         return Concern("line", f"「{called}」活跃度 {now.value:.0f} 分，低于警戒线 {line:.0f} 分。{why}")
-    if now.label == TOO_LITTLE and now.observed >= STANDARD.least_observed:
+    if hears_all and now.label == TOO_LITTLE and now.observed >= STANDARD.least_observed:
         return Concern("silent", f"「{called}」最近 28 天几乎没有人说话（{now.members} 人，{now.messages} 条）。")
     return None
 

@@ -14,6 +14,7 @@ from sop.activity import (
     BROADCAST,
     BROADCAST_GROUPS,
     BROADCAST_WITHIN,
+    OURS,
     TALK,
     Activity,
     local_day,
@@ -92,7 +93,7 @@ class ActivityStore:
             for fact in facts:
                 self._rolls.hear(fact, zone)
             return
-        self._rolls.observe(group, {local_day(fact.at, zone) for fact in facts})
+        self._rolls.observe(group, {local_day(fact.at, zone) for fact in facts if fact.kind not in OURS})
         self._rolls.arrived(group, [fact for fact in facts if fact.kind == "joined"], zone)
         self._rolls.rebuild(group, set().union(*(self._rolls.days_touched(fact, zone) for fact in facts)), zone)
 

@@ -227,6 +227,11 @@ class EngagementStore:
         ]
         return median(values) if len(values) >= 14 else None
 
+    def last_talk(self, group: str) -> datetime | None:
+        """When somebody last spoke in a group."""
+        at = self._connection.scalar(select(group_turn.c.spoke_at).where(group_turn.c.group_id == group))
+        return from_ms(at) if at else None
+
     def _kept(self, group: str, since: date, until: date) -> set[date]:
         days = self._connection.scalars(
             select(score_table.c.day).where(

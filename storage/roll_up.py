@@ -18,6 +18,7 @@ from sop.activity import (
     ANSWERED,
     ANSWERED_LATE,
     KEPT_HASHES,
+    OURS,
     PARTICIPATION,
     TALK,
     UNANSWERED,
@@ -47,7 +48,8 @@ class RollUp:
         """Add up a fact that was just logged."""
         day = local_day(fact.at, zone)
         if not fact.counts:
-            self.observe(fact.group, [day])
+            if fact.kind not in OURS:
+                self.observe(fact.group, [day])
             if fact.kind == "joined" and fact.group and fact.member:
                 self.arrived(fact.group, [fact], zone)
         elif fact.is_talk:

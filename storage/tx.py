@@ -30,6 +30,7 @@ from storage.member import MemberStore
 from storage.outbox import OutboxStore
 from storage.tag import TagStore
 from storage.template import TemplateStore
+from storage.tier import TierStore
 
 
 class Tx:
@@ -126,3 +127,7 @@ class Tx:
     @cached_property
     def engagement(self) -> EngagementStore:
         return EngagementStore(self.connection)
+
+    @cached_property
+    def tiers(self) -> TierStore:
+        return TierStore(self.connection)

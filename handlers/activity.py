@@ -1,0 +1,207 @@
+"""Every update that says what somebody did, or what happened to them, is logged once, before anybody reacts to it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from handlers.context import Context
+from handlers.router import Router
+from sop.activity import NO_GROUP, TALK, Activity, hash_of, short_key
+from sop.update import (
+    AnswerGiven,
+    AppOpened,
+    CardClicked,
+    CheckedIn,
+    ConsentChanged,
+    CouponRedeemed,
+    CouponWanted,
+    FriendAdded,
+    FriendLost,
+    GroupChanged,
+    GroupCreated,
+    GroupDismissed,
+    KfEntered,
+    Kind,
+    LinkVisited,
+    MembersJoined,
+    MembersLeft,
+    MessageHeard,
+    MessageSent,
+    OrderPaid,
+    TagChanged,
+    TierChanged,
+    Unknown,
+    Update,
+    to_plain,
+)
+
+router = Router("activity")
+
+Facts = Iterator[dict[str, Any]]
+
+# the clock, doorbells and the platform's answers to our own questions are nobody's deeds
+UNLOGGED = frozenset(
+    {
+        Kind.CLOCK_TICKED,
+        Kind.WAIT_ENDED,
+        Kind.KF_RANG,
+        Kind.KF_FAILED,
+        Kind.ARCHIVE_RANG,
+        Kind.GROUP_DESCRIBED,
+        Kind.MEMBER_DESCRIBED,
+        Kind.TASK_REPORTED,
+        Kind.FRIEND_EDITED,
+        Kind.TAG_EDITED,
+        Kind.STAFF_CHANGED,
+        Kind.TAG_REQUESTED,
+        Kind.MESSAGE_REVIEWED,
+    }
+)
+
+
+@router.observe(*(kind for kind in Kind if kind not in UNLOGGED))
+def log(update: Update, ctx: Context) -> None:
+    """One row for each member it is about; told again, it adds nothing."""
+    for number, fact in enumerate(READERS[update.kind](update, ctx)):
+        activity = Activity(key=_key(update, number), at=update.at, **fact)
+        if activity.member and activity.kind in (TALK, "staff_spoke"):
+            ctx.tx.members.meet(activity.member, staff=activity.kind != TALK, seen_at=update.at)
+        if ctx.tx.activity.log(activity, zone=ctx.settings.zone) and activity.counts:
+            ctx.tx.members.touch(activity.member, update.at)
+
+
+def _key(update: Update, number: int) -> str:
+    identity = update.id or hashlib.sha256(json.dumps(to_plain(update), ensure_ascii=False).encode()).hexdigest()
+    return short_key(f"{identity}.{number}" if number else identity)
+
+
+def _heard(heard: MessageHeard, ctx: Context) -> Facts:
+    """Words in a group are talk; words to us alone are a question, unless staff say them."""
+    alone = not heard.group
+    kind = "staff_spoke" if heard.from_staff or heard.via == "app" else "asked" if alone else TALK
+    yield {
+        "kind": kind,
+        "member": heard.member,
+        "group": heard.group,
+        "level": "archive" if heard.via == "archive" else "bot",
+        "ref": heard.reply_to,
+        "text_hash": hash_of(heard.text),
+        "text_len": len(heard.text),
+    }
+
+
+def _joined(joined: MembersJoined, ctx: Context) -> Facts:
+    for member in joined.members:
+        yield {"kind": "joined", "member": member, "group": joined.group}
+
+
+def _left(left: MembersLeft, ctx: Context) -> Facts:
+    for member in left.members:
+        yield {"kind": "left", "member": member, "group": left.group}
+
+
+def _befriended(added: FriendAdded, ctx: Context) -> Facts:
+    if not added.half:
+        yield {"kind": "befriended", "member": added.member, "ref": added.staff}
+
+
+def _unfriended(lost: FriendLost, ctx: Context) -> Facts:
+    yield {"kind": "unfriended", "member": lost.member, "ref": lost.staff}
+
+
+def _founded(created: GroupCreated, ctx: Context) -> Facts:
+    yield {"kind": "founded", "group": created.group}
+
+
+def _edited(changed: GroupChanged, ctx: Context) -> Facts:
+    yield {"kind": "edited", "group": changed.group, "ref": changed.detail}
+
+
+def _dismissed(dismissed: GroupDismissed, ctx: Context) -> Facts:
+    yield {"kind": "dismissed", "group": dismissed.group}
+
+
+def _clicked(clicked: CardClicked, ctx: Context) -> Facts:
+    yield {"kind": "clicked", "member": clicked.staff, "ref": f"{clicked.task}:{clicked.key}"}
+
+
+def _opened(opened: AppOpened, ctx: Context) -> Facts:
+    yield {"kind": "opened", "member": opened.staff, "ref": opened.key}
+
+
+def _entered(entered: KfEntered, ctx: Context) -> Facts:
+    yield {"kind": "entered", "member": entered.member, "ref": entered.scene}
+
+
+def _visited(visited: LinkVisited, ctx: Context) -> Facts:
+    yield {"kind": "visited", "member": visited.member, "level": "page", "ref": visited.token}
+
+
+def _answered(given: AnswerGiven, ctx: Context) -> Facts:
+    where = given.group or NO_GROUP
+    yield {"kind": "answered", "member": given.member, "group": where, "level": "page", "ref": f"{given.run}:{given.option}"}
+
+
+def _checked_in(checked: CheckedIn, ctx: Context) -> Facts:
+    yield {"kind": "checked_in", "member": checked.member, "group": checked.group or NO_GROUP, "level": "page"}
+
+
+def _wanted(wanted: CouponWanted, ctx: Context) -> Facts:
+    yield {"kind": "wanted", "member": wanted.member, "level": "page", "ref": wanted.batch}
+
+
+def _redeemed(redeemed: CouponRedeemed, ctx: Context) -> Facts:
+    yield {"kind": "redeemed", "ref": redeemed.code}
+
+
+def _paid(paid: OrderPaid, ctx: Context) -> Facts:
+    yield {"kind": "paid", "member": paid.member, "ref": paid.order}
+
+
+def _consented(changed: ConsentChanged, ctx: Context) -> Facts:
+    yield {"kind": "consented" if changed.granted else "withdrew", "member": changed.member, "ref": changed.channel}
+
+
+def _tagged(changed: TagChanged, ctx: Context) -> Facts:
+    yield {"kind": "tagged", "member": changed.member, "ref": f"{'+' if changed.added else '-'}{changed.tag}"}
+
+
+def _promoted(changed: TierChanged, ctx: Context) -> Facts:
+    yield {"kind": "promoted", "member": changed.member, "ref": f"{changed.before}>{changed.after}"}
+
+
+def _received(sent: MessageSent, ctx: Context) -> Facts:
+    yield {"kind": "received", "member": sent.member, "group": sent.group, "ref": str(sent.message)}
+
+
+def _unknown(unknown: Unknown, ctx: Context) -> Facts:
+    yield {"kind": "unknown", "ref": unknown.name}
+
+
+READERS: dict[Kind, Callable[[Any, Context], Facts]] = {
+    Kind.MESSAGE: _heard,
+    Kind.MEMBERS_JOINED: _joined,
+    Kind.MEMBERS_LEFT: _left,
+    Kind.FRIEND_ADDED: _befriended,
+    Kind.FRIEND_LOST: _unfriended,
+    Kind.GROUP_CREATED: _founded,
+    Kind.GROUP_CHANGED: _edited,
+    Kind.GROUP_DISMISSED: _dismissed,
+    Kind.CARD_CLICKED: _clicked,
+    Kind.APP_OPENED: _opened,
+    Kind.KF_ENTERED: _entered,
+    Kind.LINK_VISITED: _visited,
+    Kind.ANSWER_GIVEN: _answered,
+    Kind.CHECKED_IN: _checked_in,
+    Kind.COUPON_WANTED: _wanted,
+    Kind.COUPON_REDEEMED: _redeemed,
+    Kind.ORDER_PAID: _paid,
+    Kind.CONSENT_CHANGED: _consented,
+    Kind.TAG_CHANGED: _tagged,
+    Kind.TIER_CHANGED: _promoted,
+    Kind.MESSAGE_SENT: _received,
+    Kind.UNKNOWN: _unknown,
+}

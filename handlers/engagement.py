@@ -1,0 +1,69 @@
+"""Scores: every hour those groups for which something is new; and an alarm to operators when one falls below its line."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+from handlers.context import Context
+from handlers.filters import Ticked
+from handlers.router import Router
+from sop.activity import local_day
+from sop.engagement import Score, concern, explain
+from sop.group import Group, GroupKind
+from sop.message import Channel, Content, Message
+from sop.update import ClockTicked, Kind
+
+router = Router("engagement")
+
+DAY = timedelta(days=1)
+WEEK = 7 * DAY
+
+
+@router.observe(Kind.CLOCK_TICKED, where=Ticked("roll"))
+def score_groups(ticked: ClockTicked, ctx: Context) -> None:
+    """Yesterday's scores, in each group's own days; where nothing is new nothing is done."""
+    for group in ctx.tx.groups.all():
+        zone = group.zone or ctx.settings.zone
+        last = _last_whole_day(group, zone, ctx)
+        if last is None:
+            continue
+        coverage = "archive" if ctx.settings.archive else "page"
+        scores = ctx.tx.engagement.roll(group, last, zone, coverage=coverage, now=ctx.now)
+        if scores and scores[-1].as_of == last + DAY and group.kind != GroupKind.IMPORTED:
+            _warn(group, scores[-1], ctx)
+
+
+def _last_whole_day(group: Group, zone: str, ctx: Context) -> date | None:
+    """Yesterday; for an imported group the last day its history tells of."""
+    yesterday = local_day(ctx.now, zone) - DAY
+    if group.kind != GroupKind.IMPORTED:
+        return yesterday
+    spoke = ctx.tx.engagement.last_talk(group.id)
+    return min(yesterday, local_day(spoke, zone)) if spoke else None
+
+
+def _warn(group: Group, found: Score, ctx: Context) -> None:
+    """An alarm for operators, at most one a week for the same concern about the same group."""
+    if found.coverage != "archive" and group.line is None:
+        return  # the usual line is drawn for groups of which everything is heard
+    line = ctx.tx.engagement.line(group, ctx.settings.alarm_line)
+    before = ctx.tx.engagement.kept(group.id, found.as_of - DAY - WEEK)
+    worry = concern(group.called, found, line, explain(found, before))
+    if worry is None:
+        return
+    year, week, _ = (found.as_of - DAY).isocalendar()
+    key = f"{worry.key}:{group.id}:{year}-{week:02d}"
+    if not ctx.tx.engagement.raise_alarm(key, worry.text, ctx.now, group=group.id):
+        return
+    for operator in ctx.settings.operators:
+        ctx.tx.outbox.add(
+            Message(
+                key=f"alarm:{key}:{operator}",
+                channel=Channel.APP,
+                content=Content(worry.text),
+                to_staff=operator,
+                sender=ctx.settings.main_app,
+                marketing=False,
+                why="群活跃度提醒",
+            )
+        )

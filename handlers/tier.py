@@ -1,0 +1,145 @@
+"""Tiers: a look at every newcomer after three days and after seven, and at everybody else once a day."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from handlers.context import Context
+from handlers.filters import Ticked, Waited
+from handlers.router import Router
+from sop.activity import ANSWERS, Activity, local_day
+from sop.receipt import State
+from sop.template import Ask, CheckIn, GiveCoupon, OpenLink, Task
+from sop.tier import (
+    FIRST_DAYS,
+    LATER_DAYS,
+    FirstDays,
+    Move,
+    Tier,
+    Verdict,
+    best,
+    judge_first_days,
+    judge_first_week,
+    review,
+)
+from sop.update import ClockTicked, FriendAdded, Kind, MembersJoined, WaitEnded
+from storage.due import Due
+from storage.outbox import Entry
+
+router = Router("tier")
+
+CHECK = "tier.check"
+DAY = timedelta(days=1)
+MOST_TASKS = 100
+
+
+@router.observe(Kind.FRIEND_ADDED)
+def await_friend(added: FriendAdded, ctx: Context) -> None:
+    if not added.half:
+        _await(added.member, added.at, ctx)
+
+
+@router.observe(Kind.MEMBERS_JOINED)
+def await_members(joined: MembersJoined, ctx: Context) -> None:
+    for member in joined.members:
+        _await(member, joined.at, ctx)
+
+
+def _await(member_id: str, joined: datetime, ctx: Context) -> None:
+    """Look at a newcomer after three whole days and after seven, counted from the hour they came."""
+    known = ctx.tx.members.get(member_id)
+    if known is not None and (known.staff or known.tier != Tier.NEW):
+        return
+    ctx.tx.due.add(
+        *(
+            Due(
+                what=CHECK, whom=member_id, occurrence=f"day{days}", at=joined + DAY * days,
+                data={"joined": joined.isoformat(), "days": str(days)},
+            )
+            for days in (FIRST_DAYS, LATER_DAYS)
+        )
+    )  # fmt: skip
+
+
+@router.observe(Kind.WAIT_ENDED, where=Waited(CHECK))
+def look_at_newcomer(ended: WaitEnded, ctx: Context) -> None:
+    """Promote by the 30 % rule; who fails it is looked at again, never moved down."""
+    newcomer = ctx.tx.members.get(ended.whom)
+    if newcomer is None or newcomer.staff or newcomer.tier != Tier.NEW:
+        return
+    data = dict(ended.data)
+    joined, days = datetime.fromisoformat(data["joined"]), int(data["days"])
+    verdict = _judge(ended.whom, joined, days, ctx)
+    if isinstance(verdict, Move):
+        ctx.tx.members.promote(ended.whom, verdict.to, verdict.reason)
+
+
+def _judge(member_id: str, joined: datetime, days: int, ctx: Context) -> Verdict:
+    first = local_day(joined, ctx.settings.zone)
+    returned = len(ctx.tx.activity.active_days(member_id, first + DAY, first + DAY * days))
+    if days == LATER_DAYS:
+        return judge_first_week(returned)
+    until = joined + DAY * days
+    tasks = _tasks(member_id, joined, until, ctx)
+    done = _done(tasks, ctx.tx.activity.did_since(member_id, {*ANSWERS, "visited"}, joined, until), ctx)
+    return judge_first_days(FirstDays(delivered=len(tasks), done=done, returned=returned))
+
+
+# ---------------------------------------------------------------- tasks that reached somebody, and those they did
+
+
+def _tasks(member_id: str, since: datetime, until: datetime, ctx: Context) -> list[tuple[Entry, Task]]:
+    """Tasks the platform says have arrived, the newest first; one not confirmed by staff is no opportunity."""
+    entries = ctx.tx.outbox.recent(states=(State.SENT,), member=member_id, limit=MOST_TASKS)
+    arrived = [entry for entry in entries if entry.sent_at is not None and since <= entry.sent_at < until]
+    arrived.sort(key=lambda entry: (entry.sent_at or since, entry.id), reverse=True)
+    found = [(entry, _task(entry, ctx)) for entry in arrived]
+    return [(entry, task) for entry, task in found if task is not None]
+
+
+def _task(entry: Entry, ctx: Context) -> Task | None:
+    template = ctx.tx.templates.read(entry.message.template, entry.message.template_version)
+    step = template.step(entry.message.step) if template else None
+    return step.task if step else None
+
+
+def _done(tasks: list[tuple[Entry, Task]], deeds: list[Activity], ctx: Context) -> int:
+    """How many tasks were done; one deed does one task, the newest it fits."""
+    left, done = list(tasks), 0
+    for deed in deeds:
+        fitting = next((pair for pair in left if _fits(pair[0], pair[1], deed, ctx)), None)
+        if fitting is not None:
+            left.remove(fitting)
+            done += 1
+    return done
+
+
+def _fits(entry: Entry, task: Task, deed: Activity, ctx: Context) -> bool:
+    if entry.sent_at is None or deed.at < entry.sent_at:
+        return False
+    match task:
+        case CheckIn():
+            return deed.kind == "checked_in"
+        case Ask():
+            return deed.kind == "answered" and deed.ref.startswith(f"{entry.message.template}.{entry.message.step}.")
+        case GiveCoupon(batch):
+            return deed.kind == "wanted" and deed.ref == batch
+        case OpenLink():
+            link = ctx.tx.links.get(deed.ref) if deed.kind == "visited" else None
+            return link is not None and (link.template, link.step) == (entry.message.template, entry.message.step)
+
+
+# ---------------------------------------------------------------- everybody else
+
+
+@router.observe(Kind.CLOCK_TICKED, where=Ticked("day"))
+def review_everybody(ticked: ClockTicked, ctx: Context) -> None:
+    """Move up who comes often, and down who stays away; nobody in their first week, which has looks of its own."""
+    today = local_day(ctx.now, ctx.settings.zone)
+    for standing in ctx.tx.tiers.standings(today, ctx.settings.zone):
+        habit = best(standing.habits, today)
+        if habit is None or (standing.tier is Tier.NEW and ctx.now - standing.first_seen < DAY * (LATER_DAYS + 1)):
+            continue
+        verdict = review(standing.tier, habit, today, ctx.now, standing.since)
+        if isinstance(verdict, Move):
+            ctx.tx.members.promote(standing.member, verdict.to, verdict.reason)
