@@ -353,7 +353,12 @@ def _troubled(error: DBAPIError) -> bool:
 
 def insert_into(connection: Connection, table: Table) -> Any:
     """An insert that knows ``on_conflict_do_nothing`` and ``on_conflict_do_update``, in this database's dialect."""
-    return (postgresql_insert if connection.dialect.name == "postgresql" else sqlite_insert)(table)
+    return insert_for(connection.dialect.name, table)
+
+
+def insert_for(dialect: str, table: Table) -> Any:
+    """The same for a dialect's name, so that a statement can be made once and used often."""
+    return (postgresql_insert if dialect == "postgresql" else sqlite_insert)(table)
 
 
 def can_skip_locked(connection: Connection) -> bool:

@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Connection, delete, func, literal_column, select, update
 
 from sop.update import Update, to_plain
 from storage.engine import Database, insert_into
@@ -24,6 +24,9 @@ from storage.tables import inbox
 SHARDS = 16
 WAITING, DONE, PARKED = 0, 1, 2
 SELF = "self"  # the door of what we tell ourselves: the clock, answers to our questions, pages
+# spelt out, not bound: a partial index serves only a query that repeats its words
+_IS_WAITING = inbox.c.state == literal_column(str(WAITING))
+_IS_RETRIED = inbox.c.retry_at > literal_column("0")
 RETRY_AFTER = (timedelta(seconds=1), timedelta(seconds=5), timedelta(seconds=30))
 
 
@@ -91,30 +94,25 @@ def insert(connection: Connection, knocks: Sequence[Knock]) -> None:
 
 def waiting(connection: Connection, shards: Collection[int], now: datetime, limit: int) -> list[Waiting]:
     """The oldest rows that may be handled now; a lane that must wait for a retry waits whole."""
+    held_up = select(inbox.c.lane).where(_IS_WAITING, _IS_RETRIED, inbox.c.retry_at > to_ms(now))
     rows = connection.execute(
         select(inbox)
-        .where(inbox.c.state == WAITING, inbox.c.shard.in_(shards))
+        .where(_IS_WAITING, inbox.c.shard.in_(shards), inbox.c.lane.not_in(held_up))
         .order_by(inbox.c.id)
         .limit(limit)
     )
-    blocked: set[str] = set()
-    ready: list[Waiting] = []
-    instant = to_ms(now)
-    for row in rows:
-        if row.retry_at > instant or row.lane in blocked:
-            blocked.add(row.lane)
-        else:
-            ready.append(_waiting(row))
-    return ready
+    return [_waiting(row) for row in rows]
 
 
 def shards_with_work(connection: Connection) -> set[int]:
-    return set(connection.scalars(select(inbox.c.shard).where(inbox.c.state == WAITING).distinct()))
+    return set(connection.scalars(select(inbox.c.shard).where(_IS_WAITING).distinct()))
 
 
 def next_retry(connection: Connection) -> datetime | None:
-    """When the next row wants handling, None when nothing waits."""
-    at = connection.scalar(select(func.min(inbox.c.retry_at)).where(inbox.c.state == WAITING))
+    """When the next row that failed wants to be tried again, else at once; None when nothing waits."""
+    at = connection.scalar(select(func.min(inbox.c.retry_at)).where(_IS_WAITING, _IS_RETRIED))
+    if at is None:
+        at = connection.scalar(select(inbox.c.retry_at).where(_IS_WAITING).limit(1))
     return None if at is None else from_ms(at)
 
 
@@ -128,7 +126,7 @@ def failed(connection: Connection, row: Waiting, error: str, now: datetime) -> b
     retry_at = 0 if parked else to_ms(now + RETRY_AFTER[row.attempts])
     connection.execute(
         update(inbox)
-        .where(inbox.c.id == row.id)
+        .where(inbox.c.id == row.id, inbox.c.state == WAITING)
         .values(
             state=PARKED if parked else WAITING, attempts=row.attempts + 1, retry_at=retry_at, error=error[:2000]
         )
@@ -140,7 +138,7 @@ def park(connection: Connection, row: Waiting, error: str) -> None:
     """Put aside at once what no retry can mend."""
     connection.execute(
         update(inbox)
-        .where(inbox.c.id == row.id)
+        .where(inbox.c.id == row.id, inbox.c.state == WAITING)
         .values(state=PARKED, attempts=row.attempts + 1, error=error[:2000])
     )
 

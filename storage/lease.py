@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, select, true, update
 
 from storage.engine import insert_into
 from storage.instant import to_ms
@@ -20,16 +20,16 @@ class Stale(Exception):
 
 
 def claim(
-    connection: Connection, names: Iterable[str], holder: str, now: datetime, term: timedelta
+    connection: Connection, names: Iterable[str], holder: str, now: datetime, term: timedelta, *, anyway: bool = False
 ) -> dict[str, int]:
-    """Take those of ``names`` that are free or ours; returns their fencing numbers."""
+    """Take those of ``names`` that are free or ours, or all ``anyway``; returns their fencing numbers."""
     wanted = list(names)
     insertion = insert_into(connection, lease).on_conflict_do_nothing(index_elements=["name"])
     connection.execute(insertion, [{"name": name, "holder": "", "fence": 0, "until_at": 0} for name in wanted])
     free = (lease.c.until_at <= to_ms(now)) | (lease.c.holder == holder)
     rows = connection.execute(
         update(lease)
-        .where(lease.c.name.in_(wanted), free)
+        .where(lease.c.name.in_(wanted), true() if anyway else free)
         .values(holder=holder, fence=lease.c.fence + 1, until_at=to_ms(now + term))
         .returning(lease.c.name, lease.c.fence)
     )

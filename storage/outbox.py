@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, or_, select, update
+from sqlalchemy import CompoundSelect, Connection, and_, func, literal_column, or_, select, union_all, update
 
 from sop.message import Channel, Choice, Content, Link, Message, Option
 from sop.receipt import MOVES, State
@@ -56,6 +56,10 @@ class Task:
     reminders: int = 0
 
 
+# spelt out, not bound: a partial index serves only a query that repeats its words
+_IS_WAITING = outbox.c.state == literal_column(f"'{State.WAITING}'")
+
+
 class OutboxStore:
     """The ledger as one transaction sees it at one instant."""
 
@@ -91,11 +95,7 @@ class OutboxStore:
         """Take what may be sent now, replies before pushes, and mark it sending under ``fence``."""
         rows = self._connection.execute(
             select(outbox)
-            .where(
-                outbox.c.state == State.WAITING,
-                outbox.c.due_at <= to_ms(self._now),
-                outbox.c.channel.in_(channels),
-            )
+            .where(_IS_WAITING, outbox.c.id.in_(self._first(channels, limit)))
             .order_by(outbox.c.urgent.desc(), outbox.c.due_at, outbox.c.id)
             .limit(limit)
             .with_for_update(skip_locked=can_skip_locked(self._connection))
@@ -111,12 +111,26 @@ class OutboxStore:
 
     def any_waiting(self, channels: Collection[str]) -> bool:
         """Is there anything to claim now? Asked before taking the write lock."""
-        query = select(outbox.c.id).where(
-            outbox.c.state == State.WAITING,
-            outbox.c.due_at <= to_ms(self._now),
-            outbox.c.channel.in_(channels),
+        return self._connection.execute(self._first(channels, 1).limit(1)).first() is not None
+
+    def _first(self, channels: Collection[str], limit: int) -> CompoundSelect[Any]:
+        """Ids of the first of each channel and urgency; each is one look into the index, however many wait."""
+        return union_all(
+            *(
+                select(
+                    select(outbox.c.id)
+                    .where(
+                        _IS_WAITING, outbox.c.channel == channel, outbox.c.urgent.is_(urgent),
+                        outbox.c.due_at <= to_ms(self._now),
+                    )
+                    .order_by(outbox.c.due_at, outbox.c.id)
+                    .limit(limit)
+                    .subquery()
+                )
+                for channel in channels
+                for urgent in (True, False)
+            )
         )
-        return self._connection.execute(query.limit(1)).first() is not None
 
     def settle(
         self,
@@ -174,7 +188,14 @@ class OutboxStore:
 
     def next_at(self) -> datetime | None:
         """When the next waiting message wants to leave."""
-        at = self._connection.scalar(select(func.min(outbox.c.due_at)).where(outbox.c.state == State.WAITING))
+        firsts = [
+            select(func.min(outbox.c.due_at).label("at")).where(
+                _IS_WAITING, outbox.c.channel == str(channel), outbox.c.urgent.is_(urgent)
+            )
+            for channel in Channel
+            for urgent in (True, False)
+        ]
+        at = self._connection.scalar(select(func.min(union_all(*firsts).subquery().c.at)))
         return None if at is None else from_ms(at)
 
     def cancel(self, *, member: str = "", group: str = "", journey: int = 0, reason: str) -> int:

@@ -55,6 +55,11 @@ inbox = Table(
     UniqueConstraint("key"),
     # what waits, oldest first, in the shards I hold
     Index("ix_inbox_waiting", "shard", "id", sqlite_where=text("state = 0"), postgresql_where=text("state = 0")),
+    # which lanes are held up by a retry
+    Index(
+        "ix_inbox_retry", "retry_at",
+        sqlite_where=text("state = 0 AND retry_at > 0"), postgresql_where=text("state = 0 AND retry_at > 0"),
+    ),
     # what is parked, for the operators' list
     Index("ix_inbox_parked", "id", sqlite_where=text("state = 2"), postgresql_where=text("state = 2")),
 )
@@ -112,9 +117,9 @@ outbox = Table(
     Column("deadline_at", Instant),
     Column("tried_at", Instant),
     Column("sent_at", Instant),
-    # what to send next: replies before pushes
+    # what to send next on a channel: replies before pushes
     Index(
-        "ix_outbox_waiting", "urgent", "due_at",
+        "ix_outbox_waiting", "channel", "urgent", "due_at",
         sqlite_where=text("state = 'waiting'"), postgresql_where=text("state = 'waiting'"),
     ),
     Index("ix_outbox_member", "member", "sent_at"),  # weekly budget, spacing, "why did I get this"

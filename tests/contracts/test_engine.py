@@ -90,13 +90,6 @@ def counted_commits() -> Iterator[list[Connection]]:
         event.remove(Engine, "commit", count)
 
 
-@pytest.fixture
-async def sqlite(tmp_path: Path, empty_sqlite: Path) -> AsyncIterator[SqliteDatabase]:
-    copy_sqlite(empty_sqlite, tmp_path / "s.sqlite")
-    async with SqliteDatabase(f"sqlite:///{tmp_path / 's.sqlite'}") as db:
-        yield db
-
-
 def path_of(db: SqliteDatabase) -> str:
     return make_url(db.url).database or ""
 
@@ -104,10 +97,10 @@ def path_of(db: SqliteDatabase) -> str:
 # ---------------------------------------------------------------- both databases
 
 
-async def test_what_was_written_is_there_for_the_next_process(db: Database, url: str) -> None:
+async def test_what_was_written_is_there_for_the_next_process(db: Database, database_url: str) -> None:
     await db.write(writes("a"))
 
-    async with database(url) as another:
+    async with database(database_url) as another:
         assert await another.read(names) == {"a"}
 
 
@@ -256,9 +249,9 @@ async def test_a_closed_database_takes_no_work(tmp_path: Path) -> None:
         await db.write(names)
 
 
-async def test_what_was_asked_before_closing_is_still_done(tmp_path: Path, empty_sqlite: Path) -> None:
-    copy_sqlite(empty_sqlite, tmp_path / "q.sqlite")
-    async with SqliteDatabase(f"sqlite:///{tmp_path / 'q.sqlite'}") as db:
+async def test_what_was_asked_before_closing_is_still_done(sqlite: SqliteDatabase, tmp_path: Path) -> None:
+    copy_sqlite(Path(path_of(sqlite)), tmp_path / "copy.sqlite")
+    async with SqliteDatabase(f"sqlite:///{tmp_path / 'copy.sqlite'}") as db:
         tasks = [asyncio.ensure_future(db.write(writes(f"n{number}"))) for number in range(50)]
         await asyncio.sleep(0)
     await asyncio.gather(*tasks)

@@ -1,0 +1,77 @@
+"""Errands: questions that may be asked again, and are until they are answered."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection
+
+from storage.engine import Database
+from storage.errand import Errand, ErrandStore
+from tests.contracts.world import NOW, after
+
+
+def errand(whom: str = "lin", *, seconds: float = 0, **data: str) -> Errand:
+    return Errand(what="member", whom=whom, at=after(seconds=seconds), data=data)
+
+
+async def ask(db: Database, wanted: Errand) -> None:
+    await db.write(lambda c: ErrandStore(c).add(wanted))
+
+
+async def due(db: Database, *, seconds: float = 0) -> list[Errand]:
+    return await db.read(lambda c: ErrandStore(c).waiting(after(seconds=seconds), 10))
+
+
+async def test_asking_twice_is_one_question_with_the_newer_data(db: Database) -> None:
+    await ask(db, errand(token="old"))
+    await ask(db, errand(token="new"))
+
+    assert [one.data for one in await due(db)] == [{"token": "new"}]
+
+
+async def test_an_answered_question_is_forgotten(db: Database) -> None:
+    await ask(db, errand())
+    (one,) = await due(db)
+
+    await db.write(lambda c: ErrandStore(c).done(one))
+
+    assert await due(db) == []
+    assert await db.read(lambda c: ErrandStore(c).next_at()) is None
+
+
+async def test_a_question_asked_again_while_it_was_being_answered_stays(db: Database) -> None:
+    await ask(db, errand())
+    (one,) = await due(db)
+    await ask(db, errand(seconds=1))
+
+    await db.write(lambda c: ErrandStore(c).done(one))
+
+    assert len(await due(db, seconds=1)) == 1
+
+
+async def test_trouble_means_later_and_ever_later(db: Database) -> None:
+    await ask(db, errand())
+    waits, instant = [], 0.0
+    for _ in range(6):
+        (one,) = await due(db, seconds=instant)
+        now = after(seconds=instant)
+        await db.write(lambda c, one=one, now=now: ErrandStore(c).failed(one, "busy", now))
+        next_at = await db.read(lambda c: ErrandStore(c).next_at())
+        assert next_at is not None
+        waits.append((next_at - now).total_seconds())
+        instant += waits[-1]
+
+    assert waits == [2, 10, 60, 300, 1800, 1800]
+
+
+async def test_the_platforms_own_wish_to_wait_is_honoured(db: Database) -> None:
+    await ask(db, errand())
+    (one,) = await due(db)
+
+    def fail(connection: Connection) -> None:
+        ErrandStore(connection).failed(one, "busy", NOW, retry_after=45)
+
+    await db.write(fail)
+
+    assert await db.read(lambda c: ErrandStore(c).next_at()) == after(seconds=45)
+    ((troubled, reason),) = await db.read(lambda c: ErrandStore(c).troubled())
+    assert (troubled.whom, reason) == ("lin", "busy")
