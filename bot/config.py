@@ -97,7 +97,6 @@ Agent = Annotated[int, Field(ge=0, le=2**53), Form("the app's AgentId, a whole n
 Cap = Annotated[int, Field(ge=0, le=1000), Form("a whole number, 0 to 1000", whole)]
 Minutes = Annotated[int, Field(ge=0, le=10080), Form("a number of whole minutes, 0 to 10080", whole)]
 Score = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False), Form("a score, 0 to 100", decimal)]
-Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False), Form("a share, 0 to 1", decimal)]
 Names = Annotated[
     tuple[str, ...], BeforeValidator(_tuple), Form('a list of texts like ["lin", "wang"]', listed)
 ]
@@ -221,7 +220,6 @@ class Community(Section):
 
 class Engagement(Section):
     alarm_line: Score = 30.0
-    newcomer_trust: Share = 1.0
 
 
 class Ai(Section):
@@ -237,8 +235,6 @@ class Console(Section):
 
 class Privacy(Section):
     callback_days: Annotated[int, Field(ge=2, le=3650), Form("whole days, 2 to 3650", whole)] = 30
-    activity_days: Annotated[int, Field(ge=57, le=3650), Form("whole days, 57 to 3650", whole)] = 400
-    message_days: Annotated[int, Field(ge=35, le=3650), Form("whole days, 35 to 3650", whole)] = 180
 
 
 class Log(Section):

@@ -38,7 +38,7 @@ def service(request: pytest.FixtureRequest, variable: str) -> str:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    for variable in sorted(set(config.stash.get(_missing, []))):
+    for variable in sorted(set(config.stash.get(_missing, None) or ())):
         terminalreporter.write_line(f"NOT TESTED HERE: set {variable} to test with this service", yellow=True)
 
 

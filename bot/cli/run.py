@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +15,10 @@ from bot.app import EVERYTHING, App, Role
 from bot.chance import SystemChance
 from bot.cli.frame import ConfigPath, configured, out, run_async
 from bot.config import Config, write_new
+from bot.console.app import add_operator
 from bot.log import set_up
+from sop.errors import Conflict
+from storage.operator import OperatorStore
 
 
 def add_to(app: typer.Typer) -> None:
@@ -31,7 +35,7 @@ def init(
     """Write config.toml with generated secrets."""
     path = write_new(directory, SystemChance())
     out.print(f"已写好 {path}。填上企业微信的 corp_id 和各个 secret，然后运行：qunxing check")
-    out.print("新建一个控制台账号：qunxing user add NAME")
+    out.print("控制台的第一个账号是 admin，密码在 config.toml 的 [console] 里；再加账号：qunxing user add NAME")
 
 
 def check(config: ConfigPath = None) -> None:
@@ -63,8 +67,17 @@ def _alone(role: Role) -> Callable[..., None]:
 
 
 def _start(config: Config, roles: Sequence[Role]) -> None:
-    set_up(level="info", fmt="json")
+    set_up(level=config.log.level, fmt=config.log.format, secrets=config.secrets())
     run_async(_until_told(config, roles))
+
+
+async def _first_account(app: App) -> None:
+    """While there is no account at all, the administrator named in the configuration gets one."""
+    console, now = app.config.console, app.clock.now()
+    password = console.administrator_password.get_secret_value()
+    if password and not await app.db.read(lambda c: OperatorStore(c, now).all()):
+        with suppress(Conflict):  # another process was first
+            await add_operator(app.db, console.administrator, password, "admin", now)
 
 
 async def _until_told(config: Config, roles: Sequence[Role]) -> None:
@@ -72,7 +85,8 @@ async def _until_told(config: Config, roles: Sequence[Role]) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    async with App(config, roles=roles):
+    async with App(config, roles=roles) as app:
+        await _first_account(app)
         if Role.WEB in roles:
             out.print(f"群星在 {config.server.public_url} 运行，控制台：{config.server.public_url}/console/")
         await stop.wait()
