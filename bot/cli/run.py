@@ -35,7 +35,9 @@ def init(
     """Write config.toml with generated secrets."""
     path = write_new(directory, SystemChance())
     out.print(f"已写好 {path}。填上企业微信的 corp_id 和各个 secret，然后运行：qunxing check")
-    out.print("控制台的第一个账号是 admin，密码在 config.toml 的 [console] 里；再加账号：qunxing user add NAME")
+    out.print(
+        "控制台的第一个账号是 admin，密码在 config.toml 的 [console] 里；再加账号：qunxing user add NAME"
+    )
 
 
 def check(config: ConfigPath = None) -> None:
