@@ -75,7 +75,10 @@ class OperatorStore:
         return None if row is None else _operator(row)
 
     def all(self) -> list[Operator]:
-        return [_operator(row) for row in self._connection.execute(select(operator).order_by(operator.c.created_at))]
+        return [
+            _operator(row)
+            for row in self._connection.execute(select(operator).order_by(operator.c.created_at))
+        ]
 
     def change_password(self, name: str, password: str) -> None:
         """A new password ends every session of the account."""
@@ -122,7 +125,9 @@ class OperatorStore:
         return Session(operator=_operator(row), csrf=row.csrf, expires_at=from_ms(row.expires_at))
 
     def extend(self, hashed: bytes, until: datetime) -> None:
-        self._connection.execute(update(session).where(session.c.hash == hashed).values(expires_at=to_ms(until)))
+        self._connection.execute(
+            update(session).where(session.c.hash == hashed).values(expires_at=to_ms(until))
+        )
 
     def close(self, hashed: bytes) -> None:
         self._connection.execute(delete(session).where(session.c.hash == hashed))

@@ -72,7 +72,9 @@ class GroupLine:
         if latest is None or latest.shown is None:
             return None
         past = [
-            point.shown for point in self.points[:-1] if point.shown is not None and point.coverage == latest.coverage
+            point.shown
+            for point in self.points[:-1]
+            if point.shown is not None and point.coverage == latest.coverage
         ]
         return latest.shown - median(past) if len(past) >= ENOUGH_PAST else None
 
@@ -85,7 +87,10 @@ def group_lines(connection: Connection, now: datetime, *, only: str = "") -> lis
     points, sizes, active = _points(connection, ids), store.sizes(), _active(connection, ids)
     return [
         GroupLine(
-            group=group, size=sizes.get(group.id, 0), active_at=active.get(group.id), points=points.get(group.id, ())
+            group=group,
+            size=sizes.get(group.id, 0),
+            active_at=active.get(group.id),
+            points=points.get(group.id, ()),
         )
         for group in found
     ]
@@ -104,7 +109,9 @@ def _points(connection: Connection, ids: Collection[str]) -> dict[str, tuple[Poi
 
 def _active(connection: Connection, ids: Collection[str]) -> dict[str, datetime]:
     """When somebody last did something in each group: one look into the index for each."""
-    last = select(func.max(activity.c.happened_at)).where(activity.c.group_id == groups.c.id).scalar_subquery()
+    last = (
+        select(func.max(activity.c.happened_at)).where(activity.c.group_id == groups.c.id).scalar_subquery()
+    )
     rows = connection.execute(select(groups.c.id, last).where(groups.c.id.in_(ids)))
     return {group_id: from_ms(at) for group_id, at in rows if at is not None}
 
@@ -128,17 +135,25 @@ def sitters(connection: Connection, group_id: str, *, limit: int, offset: int = 
         select(member, seat.c.joined_at, member_score.c.value.label("value"))
         .join(seat, seat.c.member == member.c.id)
         .outerjoin(
-            member_score, (member_score.c.member == member.c.id) & (member_score.c.group_id == seat.c.group_id)
+            member_score,
+            (member_score.c.member == member.c.id) & (member_score.c.group_id == seat.c.group_id),
         )
         .where(seat.c.group_id == group_id, seat.c.left_at.is_(None))
-        .order_by(member.c.staff, func.coalesce(member_score.c.value, 0).desc(), seat.c.joined_at, member.c.id)
+        .order_by(
+            member.c.staff, func.coalesce(member_score.c.value, 0).desc(), seat.c.joined_at, member.c.id
+        )
         .limit(limit)
         .offset(offset)
     )
     return [
         Sitter(
-            id=row.id, name=row.name, staff=bool(row.staff), tier=row.tier, joined_at=from_ms(row.joined_at),
-            active_at=from_ms(row.active_at) if row.active_at else None, value=row.value,
+            id=row.id,
+            name=row.name,
+            staff=bool(row.staff),
+            tier=row.tier,
+            joined_at=from_ms(row.joined_at),
+            active_at=from_ms(row.active_at) if row.active_at else None,
+            value=row.value,
         )
         for row in rows
     ]
@@ -175,14 +190,21 @@ def facts(connection: Connection, *, member_id: str = "", group_id: str = "", li
         query = query.where(activity.c.group_id == group_id)
     return [
         Fact(
-            kind=row.kind, member=row.member, member_name=row.member_name or "", group=row.group_id,
-            group_name=row.group_name or "", at=from_ms(row.happened_at), level=row.level,
+            kind=row.kind,
+            member=row.member,
+            member_name=row.member_name or "",
+            group=row.group_id,
+            group_name=row.group_name or "",
+            at=from_ms(row.happened_at),
+            level=row.level,
         )
         for row in connection.execute(query)
     ]
 
 
-def names(connection: Connection, *, members: Collection[str] = (), chats: Collection[str] = ()) -> dict[str, str]:
+def names(
+    connection: Connection, *, members: Collection[str] = (), chats: Collection[str] = ()
+) -> dict[str, str]:
     """What people and groups are called, by id; who has no name is left out."""
     people = select(member.c.id, member.c.name).where(member.c.id.in_(members), member.c.name != "")
     rooms = select(groups.c.id, groups.c.name).where(groups.c.id.in_(chats), groups.c.name != "")
@@ -192,7 +214,9 @@ def names(connection: Connection, *, members: Collection[str] = (), chats: Colle
 
 def count_members(connection: Connection, text: str = "", tier: str = "") -> dict[str, int]:
     """How many members there are of each tier, among those whose name or id holds ``text``."""
-    query = select(member.c.tier, func.count().label("members")).where(member.c.staff.is_(False), member.c.bot.is_(False))
+    query = select(member.c.tier, func.count().label("members")).where(
+        member.c.staff.is_(False), member.c.bot.is_(False)
+    )
     if text:
         query = query.where(member.c.name.contains(text, autoescape=True) | (member.c.id == text))
     if tier:
@@ -236,8 +260,13 @@ def confirmations(connection: Connection, limit: int = 50) -> list[Confirmation]
     )
     return [
         Confirmation(
-            number=row.number, sender=row.sender, sender_name=row.sender_name or "", to_groups=bool(row.to_groups),
-            recipients=row.recipients, text=row.content.get("text", ""), created_at=from_ms(row.created_at),
+            number=row.number,
+            sender=row.sender,
+            sender_name=row.sender_name or "",
+            to_groups=bool(row.to_groups),
+            recipients=row.recipients,
+            text=row.content.get("text", ""),
+            created_at=from_ms(row.created_at),
             reminders=row.reminders,
         )
         for row in rows
@@ -271,7 +300,9 @@ def journeys_by_template(connection: Connection) -> dict[str, TemplateLine]:
     """Every template somebody ever walked."""
     counts: dict[str, dict[str, int]] = {}
     for name, state, count in connection.execute(
-        select(journey.c.template, journey.c.state, func.count()).group_by(journey.c.template, journey.c.state)
+        select(journey.c.template, journey.c.state, func.count()).group_by(
+            journey.c.template, journey.c.state
+        )
     ):
         counts.setdefault(name, {})[state] = count
     following = _next_by_template(connection)
@@ -314,6 +345,8 @@ def delivered_of(connection: Connection, numbers: Collection[str]) -> dict[str, 
     """For each task, to how many it was delivered and how many it has."""
     sent = func.sum(case((outbox.c.state == State.SENT, 1), else_=0))
     rows = connection.execute(
-        select(outbox.c.number, sent, func.count()).where(outbox.c.number.in_(numbers)).group_by(outbox.c.number)
+        select(outbox.c.number, sent, func.count())
+        .where(outbox.c.number.in_(numbers))
+        .group_by(outbox.c.number)
     )
     return {number: (int(delivered), count) for number, delivered, count in rows}

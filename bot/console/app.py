@@ -63,8 +63,16 @@ def add_console(
 ) -> None:
     """Let ``app`` serve the console; ``wall`` is the clock of sessions, real time unless a test says otherwise."""
     room = Room(
-        db=db, clock=clock, wall=wall or SystemClock(), chance=chance, desk=desk, passwords=Passwords(),
-        throttle=Throttle(), zone=zone, community=community, secure=public_url.startswith("https://"),
+        db=db,
+        clock=clock,
+        wall=wall or SystemClock(),
+        chance=chance,
+        desk=desk,
+        passwords=Passwords(),
+        throttle=Throttle(),
+        zone=zone,
+        community=community,
+        secure=public_url.startswith("https://"),
     )
     gate = auth.Gate({page.handler: page.role for page in PAGES})
     console = web.Application(middlewares=[gate.guard], client_max_size=LARGEST_FORM)
@@ -83,8 +91,12 @@ async def _enter(request: web.Request) -> web.Response:
 def _furnish(console: web.Application, zone: str) -> None:
     """What views may use beside their own values."""
     env = aiohttp_jinja2.setup(
-        console, loader=PackageLoader("bot.console", "views"), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
+        console,
+        loader=PackageLoader("bot.console", "views"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     statics = console[static.STATICS]
 
@@ -95,11 +107,21 @@ def _furnish(console: web.Application, zone: str) -> None:
         return words.stamp(instant, zone)
 
     env.filters.update(
-        word=words.word, tone=words.tone, light=words.light, when=when, stamp=stamp, ago=words.ago,
-        hue=words.hue, initial=words.initial, excerpt=words.excerpt,
+        word=words.word,
+        tone=words.tone,
+        light=words.light,
+        when=when,
+        stamp=stamp,
+        ago=words.ago,
+        hue=words.hue,
+        initial=words.initial,
+        excerpt=words.excerpt,
     )
     env.globals.update(
-        static=lambda name: static.address_in(statics, name), sparkline=words.sparkline, roles=ROLES, states=words.STATES
+        static=lambda name: static.address_in(statics, name),
+        sparkline=words.sparkline,
+        roles=ROLES,
+        states=words.STATES,
     )
 
 
@@ -111,5 +133,3 @@ async def add_operator(db: Database, name: str, password: str, role: str, now: d
         raise Misconfigured(why_not, remedy="换一个再试。", field="password")
     hashed = await Passwords().hash(password)
     await db.write(lambda c: OperatorStore(c, now).add(name, hashed, role))
-
-

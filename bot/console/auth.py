@@ -162,7 +162,12 @@ def _form(request: web.Request, problem: str = "", name: str = "", status: int =
     here = room(request)
     knock = request.cookies.get(KNOCK) or here.chance.token(16)
     response = render(
-        request, "login.html", status=status, knock=knock, problem=problem, name=name,
+        request,
+        "login.html",
+        status=status,
+        knock=knock,
+        problem=problem,
+        name=name,
         next=request.query.get("next", ""),
     )
     response.set_cookie(KNOCK, knock, path=PREFIX, httponly=True, samesite="Strict", secure=here.secure)

@@ -43,7 +43,14 @@ def check(text: str, template_id: str = "") -> Checked:
     except TemplateError as error:
         return Checked(None, error.problems)
     if template_id and template.id != template_id:
-        moved = Problem(_line_of(text, "id"), 1, "id", "编号保存后不能改", expected=template_id, example=f'id = "{template_id}"')
+        moved = Problem(
+            _line_of(text, "id"),
+            1,
+            "id",
+            "编号保存后不能改",
+            expected=template_id,
+            example=f'id = "{template_id}"',
+        )
         return Checked(None, (moved,))
     return Checked(template, ())
 
@@ -102,11 +109,21 @@ async def _editor(
 ) -> web.Response:
     template_id = versions[0].id if versions else ""
     return render(
-        request, "editor.html", status=status, text=text, template_id=template_id, versions=versions,
-        shown=shown, newest=versions[0] if versions else None, conflict=conflict,
-        diff=compare(conflict.text, text) if conflict else [], checked=check(text, template_id), keys=KEYS,
+        request,
+        "editor.html",
+        status=status,
+        text=text,
+        template_id=template_id,
+        versions=versions,
+        shown=shown,
+        newest=versions[0] if versions else None,
+        conflict=conflict,
+        diff=compare(conflict.text, text) if conflict else [],
+        checked=check(text, template_id),
+        keys=KEYS,
         published=next((saved for saved in versions if saved.state == "published"), None),
-        people=await _people(request, ""), counted=False,
+        people=await _people(request, ""),
+        counted=False,
     )
 
 
@@ -116,7 +133,9 @@ async def _editor(
 async def problems(request: web.Request) -> web.Response:
     """The mistakes in a text, for showing beside it."""
     fields = await form(request)
-    return render(request, "problems.html", checked=check(typed(fields), fields.get("template", "")), counted=True)
+    return render(
+        request, "problems.html", checked=check(typed(fields), fields.get("template", "")), counted=True
+    )
 
 
 async def shown_to(request: web.Request) -> web.Response:
@@ -141,7 +160,9 @@ async def _recipient(request: web.Request, who: str) -> Member | Group | None:
 
 async def people(request: web.Request) -> web.Response:
     """Members and groups to choose from."""
-    return render(request, "people.html", people=await _people(request, request.query.get("q", "").strip()[:64]))
+    return render(
+        request, "people.html", people=await _people(request, request.query.get("q", "").strip()[:64])
+    )
 
 
 async def _people(request: web.Request, text: str) -> tuple[list[Member], list[Group]]:
@@ -185,7 +206,9 @@ async def save(request: web.Request) -> web.Response:
     return await _save(request, template_id, name, text, expect, fields.get("do", ""))
 
 
-async def _save(request: web.Request, template_id: str, name: str, text: str, expect: int, do: str) -> web.Response:
+async def _save(
+    request: web.Request, template_id: str, name: str, text: str, expect: int, do: str
+) -> web.Response:
     here, who = room(request), signed_in(request).operator.name
     now, wall = here.now, here.wall.now()
 

@@ -78,7 +78,9 @@ def arranged(lines: Sequence[GroupLine], sort: str, kind: str) -> list[GroupLine
             return sorted(wanted, key=lambda line: -line.size)
         case "name":
             return sorted(wanted, key=lambda line: line.group.called)
-    return sorted(wanted, key=lambda line: (ORDER[light(_known(line))], _known(line) or 0.0, line.group.called))
+    return sorted(
+        wanted, key=lambda line: (ORDER[light(_known(line))], _known(line) or 0.0, line.group.called)
+    )
 
 
 def _known(line: GroupLine) -> float | None:
@@ -91,12 +93,23 @@ async def _lines(request: web.Request) -> dict[str, Any]:
     lines, alarms = await here.read(lambda c: (report.group_lines(c, now), open_alarms(c)))
     kinds = sorted({str(line.group.kind) for line in lines})
     sort, kind = request.query.get("sort", ""), request.query.get("kind", "")
-    return {"lines": arranged(lines, sort, kind), "alarms": alarms, "kinds": kinds, "sorts": SORTS, "total": len(lines)}
+    return {
+        "lines": arranged(lines, sort, kind),
+        "alarms": alarms,
+        "kinds": kinds,
+        "sorts": SORTS,
+        "total": len(lines),
+    }
 
 
 async def listed(request: web.Request) -> web.Response:
     known = await _lines(request)
-    return render(request, "groups.html", part=living(request, "groups_live.html", way("/groups/live"), **known), **known)
+    return render(
+        request,
+        "groups.html",
+        part=living(request, "groups_live.html", way("/groups/live"), **known),
+        **known,
+    )
 
 
 async def fresh(request: web.Request) -> web.Response:
@@ -120,8 +133,17 @@ async def shown(request: web.Request) -> web.Response:
         )
     )
     return render(
-        request, "group.html", line=lines[0], parts=parts_of(lines[0]), sitters=sitters[:SITTERS],
-        more=len(sitters) > SITTERS, page=page, facts=facts, sent=sent, names=names, story=said,
+        request,
+        "group.html",
+        line=lines[0],
+        parts=parts_of(lines[0]),
+        sitters=sitters[:SITTERS],
+        more=len(sitters) > SITTERS,
+        page=page,
+        facts=facts,
+        sent=sent,
+        names=names,
+        story=said,
     )
 
 

@@ -26,7 +26,11 @@ LONGEST_TAG = 30
 async def listed(request: web.Request) -> web.Response:
     """Members by name or number, of one tier or of all, a page at a time."""
     here, query = room(request), request.query
-    text, tier, page = query.get("q", "").strip()[:64], query.get("tier", ""), whole(query.get("page"), 1) or 1
+    text, tier, page = (
+        query.get("q", "").strip()[:64],
+        query.get("tier", ""),
+        whole(query.get("page"), 1) or 1,
+    )
     now = here.now
     found, counts, tags = await here.read(
         lambda c: (
@@ -37,7 +41,14 @@ async def listed(request: web.Request) -> web.Response:
     )
     view = "members_rows.html" if is_part(request) else "members.html"
     return render(
-        request, view, found=found[:EACH], more=len(found) > EACH, page=page, counts=counts, text=text, tier=tier,
+        request,
+        view,
+        found=found[:EACH],
+        more=len(found) > EACH,
+        page=page,
+        counts=counts,
+        text=text,
+        tier=tier,
         tags=tags,
     )
 
@@ -97,7 +108,12 @@ async def tag(request: web.Request) -> web.Response:
     who = signed_in(request).operator.name
     reply = await here.desk.ask(
         TagRequested(
-            at=here.now, id=f"console.{here.chance.token(12)}", member=member_id, tag=name, added=added, by=who
+            at=here.now,
+            id=f"console.{here.chance.token(12)}",
+            member=member_id,
+            tag=name,
+            added=added,
+            by=who,
         )
     )
     await here.did(request, "added a tag" if added else "removed a tag", f"{member_id}: {name}")

@@ -31,13 +31,17 @@ class Tab:
 TABS = (
     Tab("waiting", "等待", (State.WAITING, State.SENDING), "排队中，还没有发出。到点、且规则允许时才会发。"),
     Tab(
-        "confirm", "待员工确认", (State.CREATED, State.CONFIRMED),
+        "confirm",
+        "待员工确认",
+        (State.CREATED, State.CONFIRMED),
         "群发任务已经在企业微信里创建好了，要员工点了确认才会真的发出去。",
     ),
     Tab("sent", "已送达", (State.SENT,), "平台确认已经送到的消息。"),
     Tab("refused", "未送达", (State.REFUSED, State.CANCELLED), "没有发出去的消息，每一条都写着原因。"),
     Tab(
-        "review", "结果未知", (State.UNKNOWN,),
+        "review",
+        "结果未知",
+        (State.UNKNOWN,),
         "发出后没有得到可信的回音，可能送到了，也可能没有。系统不会擅自重发，请你判断。",
     ),
 )
@@ -55,7 +59,9 @@ def names_in(connection: Connection, entries: Sequence[Entry]) -> dict[str, str]
         for person in (entry.message.to_member, entry.message.to_staff, entry.message.sender)
         if person
     }
-    return report.names(connection, members=people, chats={entry.message.to_group for entry in entries} - {""})
+    return report.names(
+        connection, members=people, chats={entry.message.to_group for entry in entries} - {""}
+    )
 
 
 async def _messages(request: web.Request) -> dict[str, Any]:

@@ -24,14 +24,24 @@ async def _page(request: web.Request, problem: str = "", name: str = "", status:
         lambda c: (OperatorStore(c, now).all(), OperatorStore(c, now).deeds(60))
     )
     return render(
-        request, "operators.html", status=status, operators=operators, deeds=deeds, roles=ROLES, problem=problem,
+        request,
+        "operators.html",
+        status=status,
+        operators=operators,
+        deeds=deeds,
+        roles=ROLES,
+        problem=problem,
         name=name,
     )
 
 
 async def add(request: web.Request) -> web.Response:
     fields, here, me = await form(request), room(request), signed_in(request).operator
-    name, password, role = fields.get("name", "").strip(), fields.get("password", ""), fields.get("role", OPERATOR)
+    name, password, role = (
+        fields.get("name", "").strip(),
+        fields.get("password", ""),
+        fields.get("role", OPERATOR),
+    )
     problem = objection(password)
     if not name or len(name) > LONGEST_NAME or not name.isprintable():
         problem = f"账号名要有 1 到 {LONGEST_NAME} 个字。"

@@ -78,7 +78,7 @@ class Room:
 
 
 ROOM = web.AppKey("room", Room)
-SESSION = "session"
+SESSION = web.RequestKey("session", Session)
 
 
 def room(request: web.Request) -> Room:
@@ -128,7 +128,9 @@ def living(request: web.Request, view: str, address: str = "", **context: Any) -
     inner = aiohttp_jinja2.render_string(view, request, _shared(request) | context)
     seen = hashlib.sha1(inner.encode(), usedforsecurity=False).hexdigest()[:12]
     asked = {key: value for key, value in request.query.items() if key != "seen"} | {"seen": seen}
-    return Living(Markup(inner), seen, f"{address or request.path}?{urlencode(asked)}")  # Jinja escaped it already
+    return Living(
+        Markup(inner), seen, f"{address or request.path}?{urlencode(asked)}"
+    )  # Jinja escaped it already
 
 
 def is_part(request: web.Request) -> bool:

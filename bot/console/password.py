@@ -27,7 +27,9 @@ class Passwords:
         if hashed is None:
             self._nobody = self._nobody or await self.hash("nobody has this password")
         async with self._turns:
-            return await asyncio.to_thread(self._verify, hashed or self._nobody, password) and hashed is not None
+            return (
+                await asyncio.to_thread(self._verify, hashed or self._nobody, password) and hashed is not None
+            )
 
     def _verify(self, hashed: str, password: str) -> bool:
         try:

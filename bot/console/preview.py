@@ -53,7 +53,11 @@ def preview(template: Template, to: Member | Group, now: datetime, zone: str) ->
     anchor = next_slot(template.trigger, now, zone) or now
     steps = tuple(_step(template, at, to, anchor, zone) for at in range(len(template.steps)))
     return Preview(
-        template=template, recipient=to.called, begins=template.audience.has(to.facts()), anchor=anchor, steps=steps
+        template=template,
+        recipient=to.called,
+        begins=template.audience.has(to.facts()),
+        anchor=anchor,
+        steps=steps,
     )
 
 
@@ -71,14 +75,20 @@ def _step(template: Template, index: int, to: Member | Group, anchor: datetime, 
     )
     longest = CAPABILITIES[channel].max_bytes if channel else CAPABILITIES[Channel.APP].max_bytes
     return StepPreview(
-        nth=index + 1, name=step.name or step.id, at=at, channel=channel, variant=_variant(step, to),
+        nth=index + 1,
+        name=step.name or step.id,
+        at=at,
+        channel=channel,
+        variant=_variant(step, to),
         rendered=compose(step, to.facts(), said, personal=isinstance(to, Member), longest=longest),
         card=_card(template, step),
     )
 
 
 def _variant(step: Step, to: Member | Group) -> str:
-    fitting = (to_text(variant.audience) for variant in step.variants if matches(variant.audience, to.facts()))
+    fitting = (
+        to_text(variant.audience) for variant in step.variants if matches(variant.audience, to.facts())
+    )
     return next(fitting, "") if isinstance(to, Member) else ""
 
 

@@ -25,7 +25,10 @@ class Static:
 
 def load() -> dict[str, Static]:
     """Every file by its name."""
-    found = {name: _static((files("bot.console") / "static" / name).read_bytes(), kind) for name, kind in OURS.items()}
+    found = {
+        name: _static((files("bot.console") / "static" / name).read_bytes(), kind)
+        for name, kind in OURS.items()
+    }
     htmx = files("js_lib_htmx") / "static" / "htmx" / "htmx.min.js"
     return found | {"htmx.js": _static(htmx.read_bytes(), "text/javascript")}
 
@@ -47,7 +50,9 @@ async def serve(request: web.Request) -> web.Response:
         raise web.HTTPNotFound
     current = request.query.get("v") == static.digest
     return web.Response(
-        body=static.body, content_type=static.kind, charset="utf-8",
+        body=static.body,
+        content_type=static.kind,
+        charset="utf-8",
         headers={"Cache-Control": FOREVER if current else "no-cache"},
     )
 

@@ -42,7 +42,9 @@ def compare(old: str, new: str) -> list[DiffLine]:
     return lines
 
 
-def _lines(tag: str, before: list[str], after: list[str], span: tuple[int, int, int, int]) -> Iterator[DiffLine]:
+def _lines(
+    tag: str, before: list[str], after: list[str], span: tuple[int, int, int, int]
+) -> Iterator[DiffLine]:
     a, b, c, d = span
     if tag == "equal":
         yield from (DiffLine(" ", a + n + 1, c + n + 1, before[a + n]) for n in range(b - a))
@@ -72,7 +74,8 @@ async def _version(request: web.Request, number: int) -> tuple[Saved, Saved | No
     now = here.now
     saved, published = await here.read(
         lambda c: (
-            TemplateStore(c, now).get(template_id, number), TemplateStore(c, now).published_version(template_id)
+            TemplateStore(c, now).get(template_id, number),
+            TemplateStore(c, now).published_version(template_id),
         )
     )
     if saved is None:
@@ -98,7 +101,11 @@ def _publishing(
 async def publish(request: web.Request) -> web.Response:
     """Publish a version, unless another was published since the operator looked."""
     here, fields, who = room(request), await form(request), signed_in(request).operator.name
-    template_id, number, seen = request.match_info["template"], whole(fields.get("version")), whole(fields.get("seen"))
+    template_id, number, seen = (
+        request.match_info["template"],
+        whole(fields.get("version")),
+        whole(fields.get("seen")),
+    )
     now, wall = here.now, here.wall.now()
 
     def work(c: Connection) -> None:
@@ -115,7 +122,9 @@ async def publish(request: web.Request) -> web.Response:
         raise web.HTTPNotFound from None
     except Conflict:
         saved, published = await _version(request, number)
-        return _publishing(request, saved, published, "刚才有人发布了别的版本，请再核对一次下面的差异。", status=409)
+        return _publishing(
+            request, saved, published, "刚才有人发布了别的版本，请再核对一次下面的差异。", status=409
+        )
     except TemplateError:
         return go(f"/templates/{template_id}?version={number}", "这一版还有错误，改好才能发布。")
     here.desk.woken.ring()
