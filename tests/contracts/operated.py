@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from aiohttp import ClientResponse, ClientSession, CookieJar, web
-from aiohttp.test_utils import TestServer
+from aiohttp.test_utils import BaseTestServer, TestServer
 
 from bot.bell import Bell
 from bot.chance import SeededChance
@@ -65,7 +65,7 @@ class Operated:
     db: Database
     clock: TurnedClock
     wall: TurnedClock
-    server: TestServer
+    server: BaseTestServer
     client: ClientSession
 
     async def get(self, path: str, **headers: str) -> ClientResponse:
@@ -81,7 +81,7 @@ class Operated:
 
     async def does(self, path: str, **fields: str) -> ClientResponse:
         """Post as the page would, with its token."""
-        return await self.post(path, csrf=await self.token(), **fields)
+        return await self.post(path, None, csrf=await self.token(), **fields)
 
     async def token(self) -> str:
         return field_of(await self.page("/account"), "csrf")
@@ -96,7 +96,7 @@ class Operated:
             yield Operated(self.db, self.clock, self.wall, self.server, client)
 
 
-def browser(server: TestServer) -> ClientSession:
+def browser(server: BaseTestServer) -> ClientSession:
     """A browser with cookies of its own."""
     return ClientSession(server.make_url("/"), cookie_jar=CookieJar(unsafe=True))
 
