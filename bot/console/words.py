@@ -62,10 +62,29 @@ ERRANDS = {
     "task": "查询群发结果", "mark": "同步标签", "remind": "提醒员工确认", "cancel": "撤回群发任务",
     "tags": "同步标签库", "directory": "同步通讯录", "adopt": "核对群发任务",
 }  # fmt: skip
+DEEDS = {
+    "signed in": "登录了",
+    "changed own password": "修改了自己的密码",
+    "added an account": "添加了账号",
+    "account: admin": "改成管理员：",
+    "account: operator": "改成运营：",
+    "account: remove": "删除了账号",
+    "added a tag": "打了标签",
+    "removed a tag": "去掉了标签",
+    "acknowledged alarm": "收起了提醒",
+    "marked as delivered": "标记为已送达：",
+    "let be sent again": "要求重新发送：",
+    "replayed": "重放了",
+    "saved a template": "保存了模板",
+    "published a template": "发布了模板",
+    "retired a template": "停用了模板",
+}
+
 WORDS: dict[str, dict[str, str]] = {
     "label": LABELS, "label_hint": LABEL_HINTS, "coverage": COVERAGES, "kind": KINDS, "state": STATES,
     "channel": CHANNELS, "journey": JOURNEYS, "template": TEMPLATES, "fate": FATES, "errand": ERRANDS,
     "activity": KINDS_OF_ACTIVITY, "tier": TIERS, "light": LIGHTS,
+    "deed": DEEDS,
 }  # fmt: skip
 
 

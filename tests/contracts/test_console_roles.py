@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.console import app
 from bot.console.app import PAGES
 from bot.console.page import ANYONE, Page
 from storage.operator import ADMIN as ADMIN_ROLE
@@ -138,6 +139,14 @@ async def test_no_view_holds_inline_script_or_style(console: Operated) -> None:
     assert not [
         found for body in bodies for found in re.findall(r"<script(?! src=)|<style|\sstyle=|\son\w+=", body)
     ]
+
+
+def test_no_view_trusts_a_text_as_markup() -> None:
+    views = Path(app.__file__).parent / "views"
+
+    assert [
+        view.name for view in views.glob("*.html") if re.search(r"\|\s*safe|autoescape", view.read_text())
+    ] == []
 
 
 async def test_what_is_not_there_is_not_found(console: Operated) -> None:
