@@ -74,7 +74,9 @@ def log(update: Update, ctx: Context) -> None:
 
 
 def _key(update: Update, number: int) -> str:
-    identity = update.id or hashlib.sha256(json.dumps(to_plain(update), ensure_ascii=False).encode()).hexdigest()
+    identity = (
+        update.id or hashlib.sha256(json.dumps(to_plain(update), ensure_ascii=False).encode()).hexdigest()
+    )
     return short_key(f"{identity}.{number}" if number else identity)
 
 
@@ -142,11 +144,22 @@ def _visited(visited: LinkVisited, ctx: Context) -> Facts:
 
 def _answered(given: AnswerGiven, ctx: Context) -> Facts:
     where = given.group or NO_GROUP
-    yield {"kind": "answered", "member": given.member, "group": where, "level": "page", "ref": f"{given.run}:{given.option}"}
+    yield {
+        "kind": "answered",
+        "member": given.member,
+        "group": where,
+        "level": "page",
+        "ref": f"{given.run}:{given.option}",
+    }
 
 
 def _checked_in(checked: CheckedIn, ctx: Context) -> Facts:
-    yield {"kind": "checked_in", "member": checked.member, "group": checked.group or NO_GROUP, "level": "page"}
+    yield {
+        "kind": "checked_in",
+        "member": checked.member,
+        "group": checked.group or NO_GROUP,
+        "level": "page",
+    }
 
 
 def _wanted(wanted: CouponWanted, ctx: Context) -> Facts:
@@ -162,7 +175,11 @@ def _paid(paid: OrderPaid, ctx: Context) -> Facts:
 
 
 def _consented(changed: ConsentChanged, ctx: Context) -> Facts:
-    yield {"kind": "consented" if changed.granted else "withdrew", "member": changed.member, "ref": changed.channel}
+    yield {
+        "kind": "consented" if changed.granted else "withdrew",
+        "member": changed.member,
+        "ref": changed.channel,
+    }
 
 
 def _tagged(changed: TagChanged, ctx: Context) -> Facts:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -22,6 +23,7 @@ from storage.tx import Tx
 
 log = structlog.get_logger()
 
+GREETING_LIFE = timedelta(seconds=20)  # of a 微信客服 welcome code
 DEPTH = 8  # how long a chain of noted updates may grow
 
 ContextOf = Callable[[Update, Tx], Context]
@@ -108,8 +110,17 @@ def reply_message(update: Update, reply: Reply, ctx: Context) -> Message | None:
         why="回复对方刚发来的消息",
     )
     match update:
-        case MessageHeard(via="kf") | KfEntered():
+        case MessageHeard(via="kf"):
             return replace(plain, channel=Channel.KF, to_member=update.member, sender=update.account)
+        case KfEntered():
+            return replace(
+                plain,
+                channel=Channel.KF,
+                to_member=update.member,
+                sender=update.account,
+                welcome_code=update.welcome_code,
+                deadline=update.at + GREETING_LIFE,
+            )
         case MessageHeard(via="app"):
             return replace(plain, to_staff=update.member, sender=ctx.settings.main_app)
         case AppOpened() | CardClicked():

@@ -121,12 +121,17 @@ def _fits(entry: Entry, task: Task, deed: Activity, ctx: Context) -> bool:
         case CheckIn():
             return deed.kind == "checked_in"
         case Ask():
-            return deed.kind == "answered" and deed.ref.startswith(f"{entry.message.template}.{entry.message.step}.")
+            return deed.kind == "answered" and deed.ref.startswith(
+                f"{entry.message.template}.{entry.message.step}."
+            )
         case GiveCoupon(batch):
             return deed.kind == "wanted" and deed.ref == batch
         case OpenLink():
             link = ctx.tx.links.get(deed.ref) if deed.kind == "visited" else None
-            return link is not None and (link.template, link.step) == (entry.message.template, entry.message.step)
+            return link is not None and (link.template, link.step) == (
+                entry.message.template,
+                entry.message.step,
+            )
 
 
 # ---------------------------------------------------------------- everybody else
@@ -138,7 +143,9 @@ def review_everybody(ticked: ClockTicked, ctx: Context) -> None:
     today = local_day(ctx.now, ctx.settings.zone)
     for standing in ctx.tx.tiers.standings(today, ctx.settings.zone):
         habit = best(standing.habits, today)
-        if habit is None or (standing.tier is Tier.NEW and ctx.now - standing.first_seen < DAY * (LATER_DAYS + 1)):
+        if habit is None or (
+            standing.tier is Tier.NEW and ctx.now - standing.first_seen < DAY * (LATER_DAYS + 1)
+        ):
             continue
         verdict = review(standing.tier, habit, today, ctx.now, standing.since)
         if isinstance(verdict, Move):

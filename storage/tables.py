@@ -116,6 +116,7 @@ outbox = Table(
     Column("due_at", Instant, nullable=False),
     Column("deadline_at", Instant),
     Column("tried_at", Instant),
+    Column("doubt_at", Instant),  # when an attempt left that was never answered: it may have arrived
     Column("sent_at", Instant),
     # what to send next on a channel: replies before pushes
     Index(
@@ -327,8 +328,10 @@ interaction_run = Table(
     Column("item", String(64), nullable=False),
     Column("kind", String(16), nullable=False),  # light | poll | question
     Column("group_id", String(64), nullable=False, server_default=""),
+    Column("joke", Text, nullable=False, server_default=""),
     Column("question", Text, nullable=False),
-    Column("options", JSON, nullable=False),  # [[id, text, tag], ...]
+    Column("options", JSON, nullable=False),  # [[id, text, tag], ...]; none: any words are an answer
+    Column("post_result", Boolean, nullable=False, server_default=text("false")),
     Column("template", String(64), nullable=False, server_default=""),
     Column("step", String(64), nullable=False, server_default=""),
     Column("opened_at", Instant, nullable=False),
@@ -342,7 +345,7 @@ answer = Table(
     metadata,
     Column("run", String(64), primary_key=True),
     Column("member", String(64), primary_key=True),
-    Column("option", String(64), nullable=False),
+    Column("option", Text, nullable=False),  # the id of an option, or what was said
     Column("answered_at", Instant, nullable=False),
 )
 

@@ -1,0 +1,176 @@
+"""Light interactions, polls and check-ins: answered by a word or on a page, counted once, told back when they close."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from handlers.context import Context
+from handlers.filters import Keyword, That, Via, Waited
+from handlers.router import Router
+from sop.interaction import AnswerOption, heard, result_text, tally
+from sop.message import Channel, Content, Message, Reply
+from sop.template import CheckIn
+from sop.timing import local_day
+from sop.update import AnswerGiven, CheckedIn, Kind, MessageHeard, Update, WaitEnded
+from storage.interaction import CLOSE, Run
+
+router = Router("interaction")
+
+SHORT = 12  # characters; a longer line in a group is talk, not an answer
+LONGEST_WORDS = 500
+RESULT_WINDOW = timedelta(hours=15)  # a result told later than this is no news
+
+
+# ---------------------------------------------------------------- hearing an answer
+
+
+def _chosen(update: Update, ctx: Context) -> tuple[Run, AnswerOption] | None:
+    """The newest open question this text answers."""
+    if not isinstance(update, MessageHeard) or ctx.member is None or update.from_staff or not update.text:
+        return None
+    groups = (
+        [update.group] if update.group else [group.id for group in ctx.tx.groups.of_member(update.member)]
+    )
+    for run in ctx.tx.interactions.open_for(groups):
+        option = _by_menu(update, run) or heard(update.text, run.options)
+        if option is not None:
+            return run, option
+    return None
+
+
+def _by_menu(update: MessageHeard, run: Run) -> AnswerOption | None:
+    """A tap on one of our menus names the run and the option."""
+    task, _, chosen = update.menu.rpartition(":")
+    return next((option for option in run.options if task == run.id and option.id == chosen), None)
+
+
+ANSWERS = That("answers an open question", lambda update, ctx: _chosen(update, ctx) is not None)
+
+
+@router.reply_to(Kind.MESSAGE, Via("kf") & ANSWERS)
+def answer_by_word(said: MessageHeard, ctx: Context) -> Reply | None:
+    """A letter, a number or the words of an option, said to us alone."""
+    chosen = _chosen(said, ctx)
+    if chosen is None:
+        return None
+    run, option = chosen
+    ctx.tx.note(AnswerGiven(at=said.at, member=said.member, run=run.id, option=option.id, group=run.group))
+    return Reply.of(f"收到，你选了「{option.text}」，结果出来第一时间告诉大家～")
+
+
+@router.observe(Kind.MESSAGE, where=Via("archive"))
+def answer_in_group(said: MessageHeard, ctx: Context) -> None:
+    """The same said in the group counts too, though nobody can answer there."""
+    if len(said.text) > SHORT:
+        return
+    chosen = _chosen(said, ctx)
+    if chosen is not None:
+        run, option = chosen
+        ctx.tx.note(
+            AnswerGiven(at=said.at, member=said.member, run=run.id, option=option.id, group=run.group)
+        )
+
+
+@router.reply_to(Kind.ANSWER_GIVEN)
+def answer(given: AnswerGiven, ctx: Context) -> Reply | None:
+    """Record one answer; changing it while the question is open moves the tag along."""
+    run = ctx.tx.interactions.get(given.run)
+    if run is None:
+        return Reply.of("这道题不在了。")
+    if not run.open_at(ctx.now):
+        return Reply.of("这道题已经结束啦，下次早点来～")
+    option = next((option for option in run.options if option.id == given.option), None)
+    if run.options and option is None:
+        return Reply.of("没有这个选项。")
+    said = option.id if option else given.option.strip()[:LONGEST_WORDS]
+    if not said:
+        return Reply.of("写一句再提交吧。")
+    before = ctx.tx.interactions.answer(run.id, given.member, said)
+    _move_tag(run, given.member, before, option, ctx)
+    return Reply.of(f"收到，你选了「{option.text}」。" if option else "收到，谢谢你认真写下来。")
+
+
+def _move_tag(run: Run, member: str, before: str | None, option: AnswerOption | None, ctx: Context) -> None:
+    old = next((one for one in run.options if one.id == before), None)
+    if old is not None and old.tag and old != option:
+        ctx.tx.tags.remove(member, old.tag, reason=f"改了「{run.question}」的答案")
+    if option is not None and option.tag:
+        ctx.tx.tags.add(member, option.tag, reason=f"在「{run.question}」里选了「{option.text}」")
+
+
+# ---------------------------------------------------------------- telling the result
+
+
+@router.observe(Kind.WAIT_ENDED, where=Waited(CLOSE))
+def close(ended: WaitEnded, ctx: Context) -> None:
+    """The question closes; where it was asked in a group the result is posted back."""
+    run = ctx.tx.interactions.get(ended.whom)
+    if run is None or not ctx.tx.interactions.close(run.id) or not (run.group and run.post_result):
+        return
+    group = ctx.tx.groups.get(run.group)
+    if group is None or not group.alive:
+        return
+    counted = tally(run.options, ctx.tx.interactions.counts(run.id))
+    internal = group.kind == "internal"
+    ctx.tx.outbox.add(
+        Message(
+            key=f"result:{run.id}",
+            channel=Channel.WEBHOOK if internal else Channel.GROUP_SEND,
+            content=Content(result_text(run.question, counted)),
+            to_group=group.id,
+            sender=ctx.settings.webhook if internal else group.owner,
+            marketing=False,
+            deadline=ctx.now + RESULT_WINDOW,
+            template=run.template,
+            step=f"{run.step}.result"[:64],
+            why=f"「{run.question}」的结果",
+        )
+    )
+
+
+# ---------------------------------------------------------------- check-ins
+
+
+@router.reply_to(Kind.MESSAGE, Keyword("签到", "打卡") & Via("kf"))
+def check_in_by_word(said: MessageHeard, ctx: Context) -> Reply:
+    ctx.tx.note(CheckedIn(at=said.at, member=said.member))
+    return Reply.of(_welcome_in(said.member, ctx, today_counts=True))
+
+
+@router.observe(Kind.MESSAGE, where=Via("archive") & Keyword("签到", "打卡"))
+def check_in_in_group(said: MessageHeard, ctx: Context) -> None:
+    ctx.tx.note(CheckedIn(at=said.at, member=said.member, group=said.group))
+
+
+@router.reply_to(Kind.CHECKED_IN)
+def check_in(checked: CheckedIn, ctx: Context) -> Reply:
+    """Once a local day; a streak that reaches a stage earns its reward."""
+    today = local_day(checked.at, ctx.settings.zone)
+    if ctx.tx.interactions.check_in(checked.member, today, group=checked.group):
+        _reward(checked.member, ctx.tx.interactions.streak(checked.member, today), ctx)
+    return Reply.of(_welcome_in(checked.member, ctx))
+
+
+def _welcome_in(member: str, ctx: Context, *, today_counts: bool = False) -> str:
+    today = local_day(ctx.now, ctx.settings.zone)
+    streak = ctx.tx.interactions.streak(member, today)
+    if today_counts and today not in ctx.tx.interactions.days(member, today):
+        streak += 1
+    return f"打卡成功，已经连续 {streak} 天啦，继续保持～" if streak > 1 else "打卡成功，第一天，明天见～"
+
+
+def _reward(member: str, streak: int, ctx: Context) -> None:
+    """The rewards that published templates promise for a streak of exactly this many days."""
+    for template in ctx.tx.templates.running():
+        for step in template.steps:
+            rewards = step.task.rewards if isinstance(step.task, CheckIn) else ()
+            for reward in rewards:
+                if reward.days == streak:
+                    _give(member, reward.tag, reward.coupon, streak, ctx)
+
+
+def _give(member: str, tag: str, coupon: str, streak: int, ctx: Context) -> None:
+    if tag:
+        ctx.tx.tags.add(member, tag, reason=f"连续打卡 {streak} 天")
+    if coupon and ctx.tx.coupons.batch(coupon) is not None:
+        ctx.tx.coupons.issue(coupon, member)
