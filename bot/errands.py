@@ -167,7 +167,7 @@ class Errands:
     ) -> None:
         store, ids = OutboxStore(connection, now), [entry.id for entry in unknown]
         if found is None:
-            store.move(ids, State.UNKNOWN, reason="十分钟内没查到这条群发任务，请人工核对后再决定")
+            store.explain(ids, "十分钟内没查到这条群发任务，请人工核对后再决定")
             return
         first = unknown[0].message
         store.adopt(ids, found, reason=f"等待 {first.sender} 在企业微信里确认发送")

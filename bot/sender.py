@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import structlog
@@ -20,7 +20,7 @@ from bot.parcel import MEMBERS_PER_TASK, SHARED, SINGLE, parcels
 from sop.errors import Blocked, Busy, Refused, SendError, Unanswered
 from sop.message import Channel
 from sop.receipt import Sent, State
-from sop.timing import Later, Never
+from sop.timing import Later, Never, Verdict
 from sop.update import MessageSent
 from storage import inbox, lease
 from storage.alarm import raise_alarm
@@ -37,16 +37,27 @@ BLOCKED_FOR = timedelta(minutes=5)
 REPEATS = 3  # of an unanswered send, where the platform drops a repeat
 REPEAT_WINDOW = timedelta(minutes=25)  # the platform remembers requests for 30 minutes
 LOOK_UP_FOR = timedelta(minutes=10)
-DEAD_AFTER = timedelta(seconds=90)
+DEAD_AFTER = timedelta(seconds=45)  # longer than any request may take
+CLOCKS_DIFFER = timedelta(minutes=1)
 FIRST_LOOK = timedelta(seconds=20)  # a new task is still being dispatched for some seconds
 
 
 @dataclass
 class Claimed:
-    """One round's harvest: what may leave now, and how many were looked at."""
+    """One round's harvest: how many were looked at, what may leave now, and what was kept back."""
 
-    ready: list[Entry]
     seen: int
+    ready: list[Entry] = field(default_factory=list)
+    kept: list[tuple[Entry, State]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Fate:
+    """What becomes of a message that does not leave, or that nobody knows of."""
+
+    state: State
+    reason: str
+    due_at: datetime | None = None
 
 
 @dataclass
@@ -72,18 +83,36 @@ class Sender:
             with await self.bell.wait(wait):
                 while await self.send_once():
                     pass
+                if not self.alone:
+                    await self.look_after_others()
                 wait = await self._until_next()
 
     async def start(self) -> None:
-        """Take a fencing number, and put what a dead sender left in the middle where a person sees it."""
+        """Take a fencing number, and see to what a dead sender left in the middle of a send."""
         now = self.clock.now()
         before = now + timedelta(seconds=1) if self.alone else now - DEAD_AFTER
 
         def begin(connection: Connection) -> int:
-            OutboxStore(connection, now).orphaned(before, "发送途中程序中断，不知是否送达")
-            return lease.next_fence(connection, "sender", self.name)
+            fence = lease.next_fence(connection, "sender", self.name)
+            self._take_over(connection, before, fence, now)
+            return fence
 
         self._fence = await self.db.write(begin)
+
+    async def look_after_others(self) -> None:
+        """What another sender left in the middle when it died must not stay there unseen."""
+        now = self.clock.now()
+        before = now - DEAD_AFTER
+        if await self.db.read(lambda c: OutboxStore(c, now).any_orphan(before)):
+            await self.db.write(lambda c: self._take_over(c, before, self._fence, now))
+
+    def _take_over(self, connection: Connection, before: datetime, fence: int, now: datetime) -> None:
+        orphans = OutboxStore(connection, now).orphaned(before, fence)
+        for parcel, entries in parcels(orphans):
+            died = Unanswered("发送途中程序中断，不知是否送达")
+            self._settle(
+                connection, parcel, entries, died, self._fate(parcel, entries, died, now), fence, now
+            )
 
     async def send_once(self) -> int:
         """Claim, judge and send one batch of each kind; returns how many messages were looked at."""
@@ -105,8 +134,11 @@ class Sender:
         names = [str(channel) for channel in channels]
         waiting = await self.db.read(lambda c: OutboxStore(c, now).any_waiting(names))
         if not waiting:
-            return Claimed([], 0)
-        return await self.db.write(lambda c: self._claim_and_judge(c, names, limit, now))
+            return Claimed(0)
+        harvest = await self.db.write(lambda c: self._claim_and_judge(c, names, limit, now))
+        for entry, state in harvest.kept:
+            self.on_settled(entry, state)
+        return harvest
 
     def _claim_and_judge(
         self, connection: Connection, channels: Sequence[str], limit: int, now: datetime
@@ -114,23 +146,14 @@ class Sender:
         """Verdicts are part of the claim's transaction, so nobody can opt out between the question and the mark."""
         store = OutboxStore(connection, now)
         claimed = store.claim(limit, channels=channels, fence=self._fence)
-        ready: list[Entry] = []
+        harvest, kept = Claimed(len(claimed)), dict[_Fate, list[Entry]]()
         for entry, verdict in judge(connection, claimed, now, self.house, self._template_of(connection)):
-            match verdict:
-                case Later():
-                    store.settle(
-                        [entry.id],
-                        State.WAITING,
-                        fence=self._fence,
-                        reason=verdict.reason,
-                        due_at=verdict.until,
-                    )
-                case Never():
-                    store.settle([entry.id], State.REFUSED, fence=self._fence, reason=verdict.reason)
-                    self.on_settled(entry, State.REFUSED)
-                case _:
-                    ready.append(entry)
-        return Claimed(ready, len(claimed))
+            fate = _kept_back(entry, verdict, now)
+            (harvest.ready if fate is None else kept.setdefault(fate, [])).append(entry)
+        for fate, entries in kept.items():
+            store.settle(_ids(entries), fate.state, fence=self._fence, reason=fate.reason, due_at=fate.due_at)
+            harvest.kept += [(entry, fate.state) for entry in entries]
+        return harvest
 
     def _template_of(self, connection: Connection) -> TemplateOf:
         return TemplateStore(connection, self.clock.now()).read
@@ -197,43 +220,64 @@ class Sender:
         )
 
     async def _went_wrong(self, parcel: Parcel, entries: Sequence[Entry], error: SendError) -> None:
-        now = self.clock.now()
-        state, reason, due_at = self._fate(parcel, entries, error, now)
+        now, fence = self.clock.now(), self._fence
+        fate = self._fate(parcel, entries, error, now)
+        await self.db.write(lambda c: self._settle(c, parcel, entries, error, fate, fence, now))
+        log.warning(
+            "not sent",
+            channel=str(parcel.channel),
+            state=str(fate.state),
+            reason=fate.reason,
+            code=error.code,
+        )
+        self._report(entries, fate.state)
 
-        def settle(connection: Connection) -> None:
-            store = OutboxStore(connection, now)
-            store.settle(_ids(entries), state, fence=self._fence, reason=reason, due_at=due_at)
-            if isinstance(error, Blocked):
-                key = f"blocked:{parcel.channel}:{error.code}:{now.date().isoformat()}"
-                raise_alarm(connection, key, f"发送通道 {parcel.channel} 已停：{reason}", now)
-            if state is State.UNKNOWN and parcel.channel in SHARED:
-                ErrandStore(connection).add(_look_up(parcel, entries, now))
+    def _settle(
+        self,
+        connection: Connection,
+        parcel: Parcel,
+        entries: Sequence[Entry],
+        error: SendError,
+        fate: _Fate,
+        fence: int,
+        now: datetime,
+    ) -> None:
+        OutboxStore(connection, now).settle(
+            _ids(entries),
+            fate.state,
+            fence=fence,
+            reason=fate.reason,
+            due_at=fate.due_at,
+            doubt=isinstance(error, Unanswered),
+        )
+        if isinstance(error, Blocked):
+            key = f"blocked:{parcel.channel}:{error.code}:{now.date().isoformat()}"
+            raise_alarm(connection, key, f"发送通道 {parcel.channel} 已停：{fate.reason}", now)
+        if fate.state is State.UNKNOWN and parcel.channel in SHARED:
+            ErrandStore(connection).add(_look_up(entries, now))
 
-        await self.db.write(settle)
-        log.warning("not sent", channel=str(parcel.channel), state=str(state), reason=reason, code=error.code)
-        self._report(entries, state)
-
-    def _fate(
-        self, parcel: Parcel, entries: Sequence[Entry], error: SendError, now: datetime
-    ) -> tuple[State, str, datetime | None]:
+    def _fate(self, parcel: Parcel, entries: Sequence[Entry], error: SendError, now: datetime) -> _Fate:
+        """What becomes of messages that were not sent, or that nobody knows of."""
+        again: datetime | None = now
         match error:
             case Busy():
-                return State.WAITING, error.reason, now + timedelta(seconds=max(1.0, error.retry_after))
+                again = now + timedelta(seconds=max(1.0, error.retry_after))
             case Blocked():
-                return State.WAITING, error.reason, now + BLOCKED_FOR
+                again = now + BLOCKED_FOR
             case Refused():
-                return State.REFUSED, error.reason, None
-        if self._may_repeat(parcel, entries, now):
-            return State.WAITING, f"没有得到可信的答复，平台会去掉重复，再发一次：{error.reason}", now
-        return State.UNKNOWN, f"没有得到可信的答复：{error.reason}", None
+                again = None
+        if not isinstance(error, Unanswered) and not any(entry.doubt_at for entry in entries):
+            return _Fate(State.REFUSED if again is None else State.WAITING, error.reason, again)
+        if again is not None and self._may_repeat(parcel, entries, again):
+            reason = f"没有得到可信的答复，平台会去掉重复，再发一次：{error.reason}"
+            return _Fate(State.WAITING, reason, again)
+        return _Fate(State.UNKNOWN, f"没有得到可信的答复：{error.reason}")
 
-    def _may_repeat(self, parcel: Parcel, entries: Sequence[Entry], now: datetime) -> bool:
+    def _may_repeat(self, parcel: Parcel, entries: Sequence[Entry], again: datetime) -> bool:
         """Only where the platform drops an identical request, and only while it does."""
         if not self.gateway.capabilities(parcel.channel).safe_to_repeat:
             return False
-        return all(
-            entry.attempts < REPEATS and now - (entry.tried_at or now) < REPEAT_WINDOW for entry in entries
-        )
+        return all(entry.attempts <= REPEATS and _is_remembered(entry, again) for entry in entries)
 
     def _report(self, entries: Sequence[Entry], state: State) -> None:
         for entry in entries:
@@ -255,10 +299,31 @@ def _receipt(entry: Entry, now: datetime) -> inbox.Knock:
     return inbox.knock_of(told, lane=entry.recipient or "self", now=now)
 
 
-def _look_up(parcel: Parcel, entries: Sequence[Entry], now: datetime) -> Errand:
+def _look_up(entries: Sequence[Entry], now: datetime) -> Errand:
+    """The platform is asked for a task of this content, from shortly before the request left."""
+    left = min(entry.tried_at or now for entry in entries) - CLOCKS_DIFFER
     return Errand(
         what="adopt",
-        whom=entries[0].digest,
+        whom=f"{entries[0].digest}:{entries[0].id}",
         at=now + timedelta(seconds=30),
-        data={"ids": _ids(entries), "since": now.isoformat(), "until": (now + LOOK_UP_FOR).isoformat()},
+        data={"ids": _ids(entries), "since": left.isoformat(), "until": (now + LOOK_UP_FOR).isoformat()},
     )
+
+
+def _kept_back(entry: Entry, verdict: Verdict, now: datetime) -> _Fate | None:
+    """What becomes of a message that may not leave now; None when it may."""
+    if entry.doubt_at is not None:
+        again = verdict.until if isinstance(verdict, Later) else now
+        if isinstance(verdict, Never) or not _is_remembered(entry, again):
+            return _Fate(State.UNKNOWN, "上一次发送没有得到可信的答复，现在再发就可能重复")
+    match verdict:
+        case Later():
+            return _Fate(State.WAITING, verdict.reason, verdict.until)
+        case Never():
+            return _Fate(State.REFUSED, verdict.reason)
+    return None
+
+
+def _is_remembered(entry: Entry, again: datetime) -> bool:
+    """Whether the platform would still recognise a repeat at that instant."""
+    return again - (entry.doubt_at or entry.tried_at or again) < REPEAT_WINDOW

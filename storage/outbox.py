@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
@@ -17,7 +17,7 @@ from sqlalchemy import CompoundSelect, Connection, and_, func, literal_column, o
 
 from sop.message import Channel, Choice, Content, Link, Message, Option
 from sop.receipt import MOVES, State
-from storage.engine import insert_into, can_skip_locked
+from storage.engine import can_skip_locked, insert_into
 from storage.instant import from_ms, maybe_from_ms, maybe_ms, to_ms
 from storage.tables import outbox, task
 
@@ -38,6 +38,7 @@ class Entry:
     due_at: datetime
     tried_at: datetime | None
     sent_at: datetime | None
+    doubt_at: datetime | None = None  # when an attempt left that was never answered: it may have arrived
 
     @property
     def recipient(self) -> str:
@@ -58,6 +59,7 @@ class Task:
 
 # spelt out, not bound: a partial index serves only a query that repeats its words
 _IS_WAITING = outbox.c.state == literal_column(f"'{State.WAITING}'")
+_FIRST_DOUBT = func.coalesce(outbox.c.doubt_at, outbox.c.tried_at)
 
 
 class OutboxStore:
@@ -107,7 +109,10 @@ class OutboxStore:
                 .where(outbox.c.id.in_(ids), outbox.c.state == State.WAITING)
                 .values(state=State.SENDING, fence=fence, tried_at=to_ms(self._now), attempts=outbox.c.attempts + 1)
             )
-        return [entry(row) for row in rows]
+        return [
+            replace(entry(row), state=State.SENDING, fence=fence, tried_at=self._now, attempts=row.attempts + 1)
+            for row in rows
+        ]
 
     def any_waiting(self, channels: Collection[str]) -> bool:
         """Is there anything to claim now? Asked before taking the write lock."""
@@ -141,8 +146,12 @@ class OutboxStore:
         reason: str = "",
         number: str = "",
         due_at: datetime | None = None,
+        doubt: bool = False,
     ) -> int:
-        """Write what became of messages claimed under ``fence``; returns how many rows that was."""
+        """Write what became of messages claimed under ``fence``; returns how many rows that was.
+
+        ``doubt`` says that a request left and was not answered. Waiting again without doubt, nothing has been tried.
+        """
         values: dict[str, Any] = {"state": state, "reason": reason}
         if number:
             values["number"] = number
@@ -150,6 +159,10 @@ class OutboxStore:
             values["due_at"] = to_ms(due_at)
         if state is State.SENT:
             values["sent_at"] = to_ms(self._now)
+        if doubt:
+            values["doubt_at"] = _FIRST_DOUBT
+        elif state is State.WAITING:
+            values["attempts"] = outbox.c.attempts - 1
         result = self._connection.execute(
             update(outbox)
             .where(outbox.c.id.in_(list(ids)), outbox.c.state == State.SENDING, outbox.c.fence == fence)
@@ -163,6 +176,8 @@ class OutboxStore:
         values: dict[str, Any] = {"state": state, "reason": reason}
         if state is State.SENT:
             values["sent_at"] = to_ms(self._now)
+        if state is State.WAITING:  # whoever lets it be sent again has decided that it never arrived
+            values |= {"doubt_at": None, "attempts": 0, "due_at": to_ms(self._now)}
         result = self._connection.execute(
             update(outbox).where(outbox.c.id.in_(list(ids)), outbox.c.state.in_(allowed)).values(**values)
         )
@@ -177,14 +192,24 @@ class OutboxStore:
         )
         return result.rowcount
 
-    def orphaned(self, before: datetime, reason: str) -> int:
-        """What a dead sender left in the middle of a send becomes unknown, for a person to look at."""
-        result = self._connection.execute(
-            update(outbox)
-            .where(outbox.c.state == State.SENDING, outbox.c.tried_at < to_ms(before))
-            .values(state=State.UNKNOWN, reason=reason)
-        )
-        return result.rowcount
+    def explain(self, ids: Iterable[int], reason: str) -> None:
+        """Say more about messages whose fate is still unknown."""
+        unknown = and_(outbox.c.id.in_(list(ids)), outbox.c.state == State.UNKNOWN)
+        self._connection.execute(update(outbox).where(unknown).values(reason=reason))
+
+    def any_orphan(self, before: datetime) -> bool:
+        """Was anything left in the middle of a send begun before an instant?"""
+        return self._connection.execute(select(outbox.c.id).where(*_left(before)).limit(1)).first() is not None
+
+    def orphaned(self, before: datetime, fence: int) -> list[Entry]:
+        """Take over under ``fence`` what a dead sender left in the middle of a send: it may have arrived."""
+        orphans = self._connection.execute(select(outbox).where(*_left(before)).with_for_update()).all()
+        ids = [row.id for row in orphans]
+        if ids:
+            self._connection.execute(
+                update(outbox).where(outbox.c.id.in_(ids)).values(fence=fence, doubt_at=_FIRST_DOUBT)
+            )
+        return self.several(ids) if ids else []
 
     def next_at(self) -> datetime | None:
         """When the next waiting message wants to leave."""
@@ -309,10 +334,14 @@ class OutboxStore:
 
     def counts(self) -> dict[str, int]:
         rows = self._connection.execute(select(outbox.c.state, func.count()).group_by(outbox.c.state))
-        return dict.fromkeys([str(state) for state in State], 0) | {state: count for state, count in rows}
+        return dict.fromkeys(map(str, State), 0) | {row[0]: row[1] for row in rows}
 
     def _entries(self, where: Any) -> list[Entry]:
         return [entry(row) for row in self._connection.execute(select(outbox).where(where).order_by(outbox.c.id))]
+
+
+def _left(before: datetime) -> tuple[Any, ...]:
+    return outbox.c.state == State.SENDING, outbox.c.tried_at < to_ms(before)
 
 
 def _whom(member: str, group: str) -> list[Any]:
@@ -377,6 +406,7 @@ def entry(row: Any) -> Entry:
         state=State(row.state), reason=row.reason, fence=row.fence, attempts=row.attempts, number=row.number,
         digest=row.digest, created_at=from_ms(row.created_at), due_at=from_ms(row.due_at),
         tried_at=maybe_from_ms(row.tried_at), sent_at=maybe_from_ms(row.sent_at),
+        doubt_at=maybe_from_ms(row.doubt_at),
     )
 
 

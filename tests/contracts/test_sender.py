@@ -1,0 +1,208 @@
+"""The sender: what leaves, what waits, and in which order."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from bot.clock import TurnedClock
+from sop.errors import Blocked, Busy, Refused
+from sop.message import Channel, Content, Message
+from sop.receipt import Sent, State
+from storage import inbox
+from storage.alarm import open_alarms
+from storage.consent import ConsentStore
+from storage.engine import Database
+from storage.group import GroupStore
+from tests.contracts.office import Office, app, hook, welcome
+from tests.contracts.world import NOW, after, message, push
+
+
+@pytest.fixture
+def office(db: Database, clock: TurnedClock) -> Office:
+    return Office(db, clock)
+
+
+CHANNELS = [app(), welcome(), hook(), message("kf"), push("push")]
+
+
+def named(message: Message) -> str:
+    return str(message.channel)
+
+
+# ---------------------------------------------------------------- sent, later, never
+
+
+@pytest.mark.parametrize("said", CHANNELS[:4], ids=named)
+async def test_what_the_platform_takes_is_sent_with_its_number_and_a_receipt(
+    office: Office, said: Message
+) -> None:
+    office.post.will(said.channel, Sent("no-7"))
+    await office.say(said)
+
+    await office.send()
+
+    entry = await office.entry(said.key)
+    assert (entry.state, entry.number, entry.sent_at) == (State.SENT, "no-7", NOW)
+    assert (await office.db.read(inbox.counts))["waiting"] == 1
+
+
+@pytest.mark.parametrize("said", CHANNELS, ids=named)
+async def test_busy_means_later_as_the_platform_asked(office: Office, said: Message) -> None:
+    await office.befriend("lin")
+    office.post.will(said.channel, Busy("45009 too often", retry_after=7))
+    await office.say(said)
+    await office.send()
+    waiting = await office.entry(said.key)
+
+    await office.clock.turn(timedelta(seconds=7))
+    await office.send()
+
+    assert (waiting.state, waiting.due_at, waiting.reason) == (
+        State.WAITING,
+        after(seconds=7),
+        "45009 too often",
+    )
+    assert await office.state(said.key) in (State.SENT, State.CREATED)
+    assert len(office.post.arrived) == 1
+
+
+@pytest.mark.parametrize("said", CHANNELS, ids=named)
+async def test_refused_means_never_with_the_reason(office: Office, said: Message) -> None:
+    await office.befriend("lin")
+    office.post.will(said.channel, Refused("84061 not a friend", code=84061))
+    await office.say(said)
+
+    await office.send()
+
+    entry = await office.entry(said.key)
+    assert (entry.state, entry.reason) == (State.REFUSED, "84061 not a friend")
+    assert len(office.post.asked) == 1
+
+
+@pytest.mark.parametrize("said", CHANNELS, ids=named)
+async def test_a_blocked_channel_stops_and_tells_an_operator_once(office: Office, said: Message) -> None:
+    await office.befriend("lin", "bo")
+    office.post.will(said.channel, *[Blocked("60020 address not allowed", code=60020)] * 3)
+    await office.say(said)
+
+    await office.send()
+
+    (alarm,) = await office.db.read(open_alarms)
+    assert "60020" in alarm.text
+    assert (await office.state(said.key), len(office.post.asked)) == (State.WAITING, 1)
+
+
+async def test_recipients_the_platform_did_not_take_are_told_apart(office: Office) -> None:
+    await office.befriend("lin", "bo")
+    office.post.will(Channel.GROUP_SEND, Sent("task-1", failed=("bo",)))
+    await office.say(push("lin"), push("bo", to_member="bo"))
+    await office.clock.turn(timedelta(minutes=1))
+
+    await office.send()
+
+    assert (await office.state("lin"), await office.state("bo")) == (State.CREATED, State.REFUSED)
+
+
+# ---------------------------------------------------------------- tasks
+
+
+async def test_equal_messages_of_one_sender_share_one_task(office: Office) -> None:
+    members = [f"m{number}" for number in range(30)]
+    await office.befriend(*members)
+    await office.say(*(push(member, to_member=member) for member in members))
+    await office.say(push("another text", to_member="m1", content=Content("另一条"), marketing=False))
+
+    await office.send()
+
+    assert sorted(len(parcel.recipients) for parcel in office.post.asked) == [1, 30]
+    assert len(await office.tasks()) == 2
+    assert {await office.state(member) for member in members} == {State.CREATED}
+
+
+async def test_members_and_groups_of_one_text_are_two_tasks(office: Office) -> None:
+    await office.befriend("lin")
+    await office.db.write(lambda c: GroupStore(c, NOW).meet("g1", name="新手答疑群"))
+    await office.say(push("member"), push("group", to_member="", to_group="g1"))
+
+    await office.send()
+
+    assert sorted(parcel.audience for parcel in office.post.asked) == ["group", "member"]
+
+
+async def test_a_created_task_is_asked_about_and_not_called_sent(office: Office) -> None:
+    await office.befriend("lin")
+    office.post.will(Channel.GROUP_SEND, Sent("task-1"))
+    await office.say(push())
+
+    await office.send()
+
+    assert await office.state("p1") == State.CREATED
+    assert [(errand.what, errand.whom) for errand in await office.errands()] == [("task", "task-1")]
+
+
+# ---------------------------------------------------------------- order and policy
+
+
+async def test_replies_leave_before_pushes(office: Office) -> None:
+    await office.say(
+        *(hook(f"hook {number}", urgent=False) for number in range(20)),
+        message("reply", content=Content("在的")),
+    )
+    sender = await office.begin()
+
+    await sender.send_once()
+
+    assert office.post.texts[0] == "在的"
+    assert len(office.post.texts) < 21
+
+
+async def test_the_policy_is_asked_at_the_moment_of_sending(office: Office) -> None:
+    await office.befriend("lin")
+    await office.say(push())
+    await office.db.write(lambda c: ConsentStore(c, NOW).decide("lin", False, channel="kf"))
+
+    await office.send()
+
+    entry = await office.entry("p1")
+    assert (entry.state, "退订" in entry.reason, office.post.asked) == (State.REFUSED, True, [])
+
+
+async def test_a_first_push_is_not_held_back_by_itself(office: Office) -> None:
+    await office.befriend("lin")
+    await office.say(push())
+
+    await office.send()
+
+    assert await office.state("p1") == State.CREATED
+
+
+async def test_the_second_push_of_one_round_waits_for_its_distance(office: Office) -> None:
+    await office.befriend("lin")
+    await office.say(push("first"), push("second", content=Content("第二条")))
+
+    await office.send()
+
+    second = await office.entry("second")
+    assert (second.state, second.due_at) == (State.WAITING, after(minutes=30))
+
+
+async def test_what_is_too_late_is_not_sent_and_says_so(office: Office) -> None:
+    await office.say(welcome(deadline=after(seconds=20)))
+    await office.clock.turn(timedelta(seconds=21))
+
+    await office.send()
+
+    assert (await office.state("welcome"), office.post.asked) == (State.REFUSED, [])
+
+
+async def test_settled_messages_are_reported_once(office: Office) -> None:
+    reported: list[tuple[str, State]] = []
+    sender = await office.begin()
+    sender.on_settled = lambda entry, state: reported.append((entry.message.key, state))
+    await office.say(message("kf"), welcome(deadline=NOW - timedelta(seconds=1)))
+
+    await sender.send_once()
+
+    assert sorted(reported) == [("kf", State.SENT), ("welcome", State.REFUSED)]
