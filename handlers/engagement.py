@@ -43,7 +43,7 @@ def _last_whole_day(group: Group, zone: str, ctx: Context) -> date | None:
 
 
 def _warn(group: Group, found: Score, ctx: Context) -> None:
-    """An alarm for operators, at most one a week for the same concern about the same group."""
+    """An alarm for operators, at most one in seven days for the same concern about the same group."""
     if found.coverage != "archive" and group.line is None:
         return  # the usual line is drawn for groups of which everything is heard
     line = ctx.tx.engagement.line(group, ctx.settings.alarm_line)
@@ -51,8 +51,9 @@ def _warn(group: Group, found: Score, ctx: Context) -> None:
     worry = concern(group.called, found, line, explain(found, before))
     if worry is None:
         return
-    year, week, _ = (found.as_of - DAY).isocalendar()
-    key = f"{worry.key}:{group.id}:{year}-{week:02d}"
+    if ctx.tx.engagement.warned(group.id, worry.key, ctx.now - WEEK):
+        return
+    key = f"{worry.key}:{group.id}:{found.as_of.isoformat()}"
     if not ctx.tx.engagement.raise_alarm(key, worry.text, ctx.now, group=group.id):
         return
     for operator in ctx.settings.operators:

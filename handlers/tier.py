@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from handlers.context import Context
 from handlers.filters import Ticked, Waited
 from handlers.router import Router
-from sop.activity import ANSWERS, Activity, local_day
+from sop.activity import Activity, local_day
 from sop.receipt import State
 from sop.template import Ask, CheckIn, GiveCoupon, OpenLink, Task
 from sop.tier import (
@@ -31,6 +31,7 @@ router = Router("tier")
 CHECK = "tier.check"
 DAY = timedelta(days=1)
 MOST_TASKS = 100
+DEEDS = frozenset({"answered", "checked_in", "visited"})
 
 
 @router.observe(Kind.FRIEND_ADDED)
@@ -77,12 +78,11 @@ def look_at_newcomer(ended: WaitEnded, ctx: Context) -> None:
 def _judge(member_id: str, joined: datetime, days: int, ctx: Context) -> Verdict:
     first = local_day(joined, ctx.settings.zone)
     returned = len(ctx.tx.activity.active_days(member_id, first + DAY, first + DAY * days))
-    if days == LATER_DAYS:
-        return judge_first_week(returned)
     until = joined + DAY * days
     tasks = _tasks(member_id, joined, until, ctx)
-    done = _done(tasks, ctx.tx.activity.did_since(member_id, {*ANSWERS, "visited"}, joined, until), ctx)
-    return judge_first_days(FirstDays(delivered=len(tasks), done=done, returned=returned))
+    done = _done(tasks, _deeds(member_id, joined, until, ctx), ctx)
+    seen = FirstDays(delivered=len(tasks), done=done, returned=returned)
+    return judge_first_days(seen) if days == FIRST_DAYS else judge_first_week(seen)
 
 
 # ---------------------------------------------------------------- tasks that reached somebody, and those they did
@@ -98,9 +98,23 @@ def _tasks(member_id: str, since: datetime, until: datetime, ctx: Context) -> li
 
 
 def _task(entry: Entry, ctx: Context) -> Task | None:
+    """What a message asked to do; a link to read is something to do too."""
     template = ctx.tx.templates.read(entry.message.template, entry.message.template_version)
     step = template.step(entry.message.step) if template else None
-    return step.task if step else None
+    if step is None:
+        return None
+    return step.task or (OpenLink() if step.link else None)
+
+
+def _deeds(member_id: str, since: datetime, until: datetime, ctx: Context) -> list[Activity]:
+    """What they did, with the coupons they really hold in place of those they asked for."""
+    logged = ctx.tx.activity.did_since(member_id, DEEDS, since, until)
+    held = [
+        Activity(key=coupon.code, kind="claimed", at=coupon.claimed, member=member_id, ref=coupon.batch)
+        for coupon in ctx.tx.coupons.held_by(member_id)
+        if coupon.claimed is not None and since <= coupon.claimed < until
+    ]
+    return sorted([*logged, *held], key=lambda deed: deed.at)
 
 
 def _done(tasks: list[tuple[Entry, Task]], deeds: list[Activity], ctx: Context) -> int:
@@ -125,7 +139,7 @@ def _fits(entry: Entry, task: Task, deed: Activity, ctx: Context) -> bool:
                 f"{entry.message.template}.{entry.message.step}."
             )
         case GiveCoupon(batch):
-            return deed.kind == "wanted" and deed.ref == batch
+            return deed.kind == "claimed" and deed.ref == batch
         case OpenLink():
             link = ctx.tx.links.get(deed.ref) if deed.kind == "visited" else None
             return link is not None and (link.template, link.step) == (

@@ -67,7 +67,7 @@ Verdict = Stay | Undecided | Move
 
 @dataclass(frozen=True, kw_only=True)
 class FirstDays:
-    """A newcomer's beginning: tasks that reached them, those they did, and the days after joining on which they came back."""
+    """A beginning: tasks that reached the newcomer, those they did, and the days after the first on which they came back."""
 
     delivered: int
     done: int
@@ -92,11 +92,13 @@ def _by_days(returned: int) -> Verdict:
     return Stay("没有送达任务，入群后 3 天里也没有再参与")
 
 
-def judge_first_week(returned: int) -> Verdict:
-    """The second look, for those who began slowly."""
-    if returned >= ENOUGH_RETURNS:
-        return Move(Tier.POTENTIAL, f"入群第一周有 {returned} 天参与，第 7 天复核通过")
-    return Stay(f"入群第一周有 {returned} 天参与，第 7 天复核还不够")
+def judge_first_week(seen: FirstDays) -> Verdict:
+    """The second look, for those who began slowly or had too few tasks to tell."""
+    if seen.returned >= ENOUGH_RETURNS:
+        return Move(Tier.POTENTIAL, f"入群第一周有 {seen.returned} 天参与，第 7 天复核通过")
+    if seen.delivered >= ENOUGH_TASKS and seen.done / seen.delivered >= RATE:
+        return Move(Tier.POTENTIAL, f"第一周 {seen.delivered} 个任务完成了 {seen.done} 个，第 7 天复核通过")
+    return Stay(f"入群第一周有 {seen.returned} 天参与，第 7 天复核还不够")
 
 
 # ---------------------------------------------------------------- everybody else

@@ -34,6 +34,7 @@ from storage.engine import insert_into
 from storage.instant import from_ms, to_ms
 from storage.tables import (
     activity,
+    alarm,
     group_turn,
     groups,
     member,
@@ -327,6 +328,15 @@ class EngagementStore:
 
     def set_line(self, group: str, line: float | None) -> None:
         self._connection.execute(update(groups).where(groups.c.id == group).values(line=line))
+
+    def warned(self, group: str, concern: str, since: datetime) -> bool:
+        """Have operators heard of this concern about the group after ``since``?"""
+        found = self._connection.execute(
+            select(alarm.c.id).where(
+                alarm.c.group_id == group, alarm.c.key.startswith(f"{concern}:"), alarm.c.raised_at > to_ms(since)
+            )
+        )
+        return found.first() is not None
 
     def raise_alarm(self, key: str, text: str, now: datetime, *, group: str = "") -> bool:
         """Let operators know, once for each ``key``."""

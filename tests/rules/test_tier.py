@@ -48,9 +48,14 @@ def test_without_any_task_coming_back_counts() -> None:
     assert isinstance(judge_first_days(FirstDays(delivered=0, done=0, returned=0)), Stay)
 
 
-def test_the_second_look_wants_two_days() -> None:
-    assert isinstance(judge_first_week(2), Move)
-    assert isinstance(judge_first_week(1), Stay)
+def test_the_second_look_wants_two_days_of_taking_part() -> None:
+    assert isinstance(judge_first_week(FirstDays(delivered=0, done=0, returned=2)), Move)
+    assert isinstance(judge_first_week(FirstDays(delivered=0, done=0, returned=1)), Stay)
+
+
+def test_who_had_too_few_tasks_in_three_days_is_judged_by_those_of_the_week() -> None:
+    assert isinstance(judge_first_week(FirstDays(delivered=3, done=1, returned=1)), Move)
+    assert isinstance(judge_first_week(FirstDays(delivered=7, done=1, returned=1)), Stay)
 
 
 def test_a_habit_counts_whole_days_before_today() -> None:
