@@ -19,7 +19,6 @@ from handlers import (
     interaction,
     journey,
     kf,
-    link,
     member,
     message,
     operator,
@@ -41,7 +40,6 @@ ROUTERS: Sequence[Router] = (
     journey.router,  # what goes on, and what ends
     interaction.router,  # polls, light interactions, check-ins
     coupon.router,  # codes
-    link.router,  # clicks
     consent.router,  # 退订, 订阅
     why.router,  # 为什么发给我
     message.router,  # what became of what we said
