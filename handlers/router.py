@@ -2,7 +2,7 @@
 
 Observers all run and none answers. Of the handlers that could answer, the first whose filter agrees does,
 and the others hear nothing. *First* goes by how much a filter asks: a dialogue we are in the middle of, a whole word, the longest
-beginning, anything else; then by the order of routers. Handlers are found through an index, so a thousand cost what ten do.
+beginning, anything else; of equals the one with more conditions; then by the order of routers. Handlers are found through an index, so a thousand cost what ten do.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from handlers.filters import Anything, Both, Filter, InConversation, folded
+from handlers.filters import Anything, Both, Either, Filter, InConversation, Not, folded
 from sop.errors import Misconfigured
 from sop.message import Reply
 from sop.update import Kind, MessageHeard, Update
@@ -75,18 +75,17 @@ class _Answers:
         self.others: list[Route] = []
 
     def add(self, route: Route) -> None:
-        if _is_dialogue(route.where):
-            self.dialogues.append(route)
-            return
         words = route.where.words
-        if words is None:
-            self.others.append(route)
-            return
-        for word in words.exact:
-            _refuse_conflict(self.exact.setdefault(word, []), route, word)
-        for prefix in words.prefixes:
-            _refuse_conflict(self.prefixes.setdefault(prefix, []), route, prefix)
-        self.lengths = tuple(sorted({len(prefix) for prefix in self.prefixes}, reverse=True))
+        if _is_dialogue(route.where):
+            _place(self.dialogues, route, "this dialogue")
+        elif words is None:
+            _append(self.others, route)
+        else:
+            for word in words.exact:
+                _place(self.exact.setdefault(word, []), route, repr(word))
+            for prefix in words.prefixes:
+                _place(self.prefixes.setdefault(prefix, []), route, repr(prefix))
+            self.lengths = tuple(sorted({len(prefix) for prefix in self.prefixes}, reverse=True))
 
     def candidates(self, update: Update) -> Iterator[Route]:
         yield from self.dialogues
@@ -104,15 +103,44 @@ def _is_dialogue(where: Filter) -> bool:
     return isinstance(where, InConversation)
 
 
-def _refuse_conflict(routes: list[Route], new: Route, word: str) -> None:
-    """Two handlers that ask for the same word and nothing else can never both be heard."""
+def conditions(where: Filter) -> frozenset[str]:
+    """What a filter asks for beside words."""
+    match where:
+        case Anything():
+            return frozenset()
+        case Both():
+            return conditions(where.left) | conditions(where.right)
+        case Either() if not conditions(where.left) and not conditions(where.right):
+            return frozenset()
+        case Either() | Not():
+            return frozenset({repr(where)})
+    return frozenset() if where.words is not None else frozenset({repr(where)})
+
+
+def _place(routes: list[Route], new: Route, asked: str) -> None:
+    """Who asks for more comes first; two that ask for the same can never both be heard."""
+    asks = conditions(new.where)
     for route in routes:
-        if not isinstance(route.where, Both) and not isinstance(new.where, Both):
-            raise Misconfigured(
-                f"{route.name} and {new.name} both answer {word!r}.",
-                remedy="Give one of them another word or a filter.",
-            )
+        if conditions(route.where) == asks:
+            _conflict(route, new, asked)
     routes.append(new)
+    routes.sort(key=lambda route: -len(conditions(route.where)))
+
+
+def _append(routes: list[Route], new: Route) -> None:
+    """Routers decide the order; one who asks for all that another asks for, and more, is never heard behind it."""
+    asks = conditions(new.where)
+    for route in routes:
+        if conditions(route.where) <= asks:
+            _conflict(route, new, repr(route.where))
+    routes.append(new)
+
+
+def _conflict(route: Route, new: Route, asked: str) -> None:
+    raise Misconfigured(
+        f"{route.name} and {new.name} both answer {asked}.",
+        remedy="Give one of them another word or a filter.",
+    )
 
 
 class Switchboard:
