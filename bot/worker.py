@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 
 import structlog
 
@@ -169,14 +170,10 @@ class Worker:
             if row.lane in blocked:
                 continue
             try:
-                settled, reaction = await self.db.write(
-                    lambda c, row=row, update=update: self._alone(c, row, update)
-                )  # type: ignore[misc]
+                settled, reaction = await self.db.write(partial(self._alone, row, update))
             except lease.Stale:
                 raise
-            except (
-                Exception
-            ) as error:  # an observer or the depth limit failed: nothing of it is kept but the error
+            except Exception as error:  # an observer or the depth limit failed: only the error is kept
                 if is_trouble(error):
                     raise
                 log.exception("update failed", update=str(update.kind), id=update.id)
@@ -190,7 +187,7 @@ class Worker:
                 worked.retried += 1
                 blocked.add(row.lane)
 
-    def _alone(self, connection: Connection, row: Waiting, update: Update) -> tuple[str, Reaction]:
+    def _alone(self, row: Waiting, update: Update, connection: Connection) -> tuple[str, Reaction]:
         lease.guard(connection, self._held, self.clock.now(), TERM)
         reaction = self._react(connection, update, careful=True)
         if not reaction.failures:

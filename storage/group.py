@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -143,13 +143,13 @@ class GroupStore:
 
     def sizes(self) -> dict[str, int]:
         """How many members, staff not counted, sit in each group."""
-        rows: Sequence[Any] = self._connection.execute(
+        rows = self._connection.execute(
             select(seat.c.group_id, func.count())
             .join(member, member.c.id == seat.c.member)
             .where(seat.c.left_at.is_(None), member.c.staff.is_(False))
             .group_by(seat.c.group_id)
-        ).all()
-        return {group_id: count for group_id, count in rows}
+        )
+        return dict(rows.all())
 
 
 def _group(row: Any) -> Group:

@@ -119,7 +119,7 @@ class InteractionStore:
         rows = self._connection.execute(
             select(answer.c.option, func.count()).where(answer.c.run == run_id).group_by(answer.c.option)
         )
-        return dict(rows.tuples().all())
+        return dict(rows.all())
 
     # ------------------------------------------------------------ check-ins
 

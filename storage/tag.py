@@ -78,7 +78,7 @@ class TagStore:
             .group_by(tag.c.name)
             .order_by(tag.c.name)
         )
-        return {name: count for name, count in rows}
+        return dict(rows.all())
 
     def platform_id(self, name: str) -> str:
         """The platform's id of a tag, empty when it has none yet."""
