@@ -28,6 +28,7 @@ from storage.tx import Tx
 log = structlog.get_logger()
 
 TERM = timedelta(seconds=30)
+BATCHES_A_LEASE = 20  # then others may have these shards, and we others
 
 Parse = Callable[[str, bytes, str], Update]  # door, body, identity
 
@@ -71,14 +72,14 @@ class Worker:
     bell: Bell
     name: str
     batch: int = 50
-    alone: bool = (
-        False  # nobody else works: the lease on every shard is kept, and costs no transaction of its own
-    )
-    shards_at_once: int = SHARDS
+    alone: bool = False  # nobody else works: every shard's lease is kept, and costs no transaction of its own
+    shards_at_once: int = 4
     idle_s: float = 60.0
     after_batch: Callable[[], None] = lambda: None
     on_reaction: Callable[[Update, Reaction], None] = lambda update, reaction: None
     _held: dict[str, int] = field(default_factory=dict)
+    _turn: int = 0  # the shard to begin with next, so that none is left for last for ever
+    _batches: int = 0  # under the present lease
 
     async def run(self) -> None:
         try:
@@ -101,32 +102,46 @@ class Worker:
     async def work_once(self) -> Worked:
         """Lease, handle one batch, mark it done; falsy when there was nothing to do."""
         try:
-            await self._lease()
-            if not self._held:
-                return Worked()
-            shards = [int(name.removeprefix("shard-")) for name in self._held]
-            now = self.clock.now()
-            rows = await self.db.read(lambda c: inbox.waiting(c, shards, now, self.batch))
-            if not rows:
-                if not self.alone:
-                    await self._release()
-                return Worked()
-            return await self._handle(rows)
+            rows = await self._ready()
+            worked = await self._handle(rows) if rows else Worked()
+            self._batches += 1
+            if not self.alone and self._batches >= BATCHES_A_LEASE:
+                await self._release()
+            return worked
         except lease.Stale as error:
             log.warning("lease lost", shards=str(error), worker=self.name)
             self._held.clear()
             return Worked()
 
-    async def _lease(self) -> None:
-        if self._held:
-            return
-        now = self.clock.now()
-        busy = set(range(SHARDS)) if self.alone else await self.db.read(inbox.shards_with_work)
-        names = [f"shard-{shard}" for shard in sorted(busy)][: self.shards_at_once]
-        if names:
+    async def _ready(self) -> list[Waiting]:
+        """What may be handled now, in the shards we hold or in others we can get."""
+        while self._held or await self._lease():
+            shards, now = [int(name.removeprefix("shard-")) for name in self._held], self.clock.now()
+            rows = await self.db.read(
+                lambda c, shards=shards, now=now: inbox.waiting(c, shards, now, self.batch)
+            )  # type: ignore[misc]
+            if rows or self.alone:
+                return rows
+            await self._release()
+        return []
+
+    async def _lease(self) -> bool:
+        """Take some of the shards with work, beginning behind those we had; False when there are none to take."""
+        now, self._batches = self.clock.now(), 0
+        busy = set(range(SHARDS))
+        if not self.alone:
+            busy = await self.db.read(lambda c: inbox.shards_with_work(c, now))
+        by_turn = sorted(busy, key=lambda shard: (shard - self._turn) % SHARDS)
+        size = SHARDS if self.alone else self.shards_at_once
+        for start in range(0, len(by_turn), size):
+            names = [f"shard-{shard}" for shard in by_turn[start : start + size]]
+            self._turn = by_turn[start] + size
             self._held = await self.db.write(
-                lambda c: lease.claim(c, names, self.name, now, TERM, anyway=self.alone)
+                lambda c, names=names: lease.claim(c, names, self.name, now, TERM, anyway=self.alone)  # type: ignore[misc]
             )
+            if self._held:
+                return True
+        return False
 
     async def _release(self) -> None:
         held, self._held = self._held, {}

@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, delete, func, literal_column, select, update
+from sqlalchemy import Connection, Select, delete, func, literal_column, select, update
 
 from sop.update import Update, to_plain
 from storage.engine import Database, insert_into
@@ -94,18 +94,23 @@ def insert(connection: Connection, knocks: Sequence[Knock]) -> None:
 
 def waiting(connection: Connection, shards: Collection[int], now: datetime, limit: int) -> list[Waiting]:
     """The oldest rows that may be handled now; a lane that must wait for a retry waits whole."""
-    held_up = select(inbox.c.lane).where(_IS_WAITING, _IS_RETRIED, inbox.c.retry_at > to_ms(now))
     rows = connection.execute(
         select(inbox)
-        .where(_IS_WAITING, inbox.c.shard.in_(shards), inbox.c.lane.not_in(held_up))
+        .where(_IS_WAITING, inbox.c.shard.in_(shards), inbox.c.lane.not_in(_held_up(now)))
         .order_by(inbox.c.id)
         .limit(limit)
     )
     return [_waiting(row) for row in rows]
 
 
-def shards_with_work(connection: Connection) -> set[int]:
-    return set(connection.scalars(select(inbox.c.shard).where(_IS_WAITING).distinct()))
+def shards_with_work(connection: Connection, now: datetime) -> set[int]:
+    """Where something may be handled now."""
+    ready = select(inbox.c.shard).where(_IS_WAITING, inbox.c.lane.not_in(_held_up(now)))
+    return set(connection.scalars(ready.distinct()))
+
+
+def _held_up(now: datetime) -> Select[tuple[str]]:
+    return select(inbox.c.lane).where(_IS_WAITING, _IS_RETRIED, inbox.c.retry_at > to_ms(now))
 
 
 def next_retry(connection: Connection) -> datetime | None:
@@ -128,7 +133,10 @@ def failed(connection: Connection, row: Waiting, error: str, now: datetime) -> b
         update(inbox)
         .where(inbox.c.id == row.id, inbox.c.state == WAITING)
         .values(
-            state=PARKED if parked else WAITING, attempts=row.attempts + 1, retry_at=retry_at, error=error[:2000]
+            state=PARKED if parked else WAITING,
+            attempts=row.attempts + 1,
+            retry_at=retry_at,
+            error=error[:2000],
         )
     )
     return parked
@@ -144,7 +152,9 @@ def park(connection: Connection, row: Waiting, error: str) -> None:
 
 
 def parked(connection: Connection, limit: int = 100) -> list[Waiting]:
-    rows = connection.execute(select(inbox).where(inbox.c.state == PARKED).order_by(inbox.c.id.desc()).limit(limit))
+    rows = connection.execute(
+        select(inbox).where(inbox.c.state == PARKED).order_by(inbox.c.id.desc()).limit(limit)
+    )
     return [_waiting(row) for row in rows]
 
 
@@ -167,15 +177,23 @@ def counts(connection: Connection) -> dict[str, int]:
 
 def forget(connection: Connection, before: datetime) -> int:
     """Drop handled rows received before an instant; the freshness limit at the door must be shorter than this."""
-    result = connection.execute(delete(inbox).where(inbox.c.state == DONE, inbox.c.received_at < to_ms(before)))
+    result = connection.execute(
+        delete(inbox).where(inbox.c.state == DONE, inbox.c.received_at < to_ms(before))
+    )
     return result.rowcount
 
 
 def _waiting(row: object) -> Waiting:
     fields = row._mapping  # type: ignore[attr-defined]
     return Waiting(
-        id=fields["id"], key=fields["key"], door=fields["door"], body=fields["body"], lane=fields["lane"],
-        shard=fields["shard"], attempts=fields["attempts"], received_at=from_ms(fields["received_at"]),
+        id=fields["id"],
+        key=fields["key"],
+        door=fields["door"],
+        body=fields["body"],
+        lane=fields["lane"],
+        shard=fields["shard"],
+        attempts=fields["attempts"],
+        received_at=from_ms(fields["received_at"]),
         error=fields["error"] or "",
     )
 
