@@ -23,7 +23,7 @@ from bot.simulator.simulator import Simulator
 from sop.activity import Activity, talk
 from sop.coupon import Batch
 from sop.file import read
-from sop.update import GroupDescribed, MemberDescribed
+from sop.update import ClockTicked, GroupDescribed, MemberDescribed
 from storage import inbox
 from storage.coupon import CouponStore
 from storage.engine import Connection
@@ -99,6 +99,9 @@ async def furnish(app: App, sample: Sample) -> None:
     await app.db.write(lambda c: _introduce(c, groups, members, now))
     await _remember(app, sample)
     await app.db.write(lambda c: _plan(c, now, app.settings.zone))
+    await app.desk.tell(
+        ClockTicked(at=now, name="roll", slot=now, id=f"tick:roll:{now.isoformat()}"), lane="clock:roll"
+    )
     await add_operator(app.db, "demo", PASSWORD, "admin", now)
     app.bells["worker"].ring()
 

@@ -67,9 +67,9 @@ def settle(told: TaskReported, ctx: Context) -> None:
 
 def _result(entry: Entry, outcome: Outcome, at: int, ctx: Context) -> None:
     if outcome is Outcome.DELIVERED:
-        if ctx.tx.outbox.move([entry.id], State.SENT):
+        sent_at = datetime.fromtimestamp(at, UTC) if at else ctx.now
+        if ctx.tx.outbox.move([entry.id], State.SENT, at=sent_at):
             message = entry.message
-            sent_at = datetime.fromtimestamp(at, UTC) if at else ctx.now
             ctx.tx.note(
                 MessageSent(at=sent_at, message=entry.id, member=message.to_member, group=message.to_group)
             )

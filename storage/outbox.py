@@ -107,10 +107,17 @@ class OutboxStore:
             self._connection.execute(
                 update(outbox)
                 .where(outbox.c.id.in_(ids), outbox.c.state == State.WAITING)
-                .values(state=State.SENDING, fence=fence, tried_at=to_ms(self._now), attempts=outbox.c.attempts + 1)
+                .values(
+                    state=State.SENDING,
+                    fence=fence,
+                    tried_at=to_ms(self._now),
+                    attempts=outbox.c.attempts + 1,
+                )
             )
         return [
-            replace(entry(row), state=State.SENDING, fence=fence, tried_at=self._now, attempts=row.attempts + 1)
+            replace(
+                entry(row), state=State.SENDING, fence=fence, tried_at=self._now, attempts=row.attempts + 1
+            )
             for row in rows
         ]
 
@@ -125,7 +132,9 @@ class OutboxStore:
                 select(
                     select(outbox.c.id)
                     .where(
-                        _IS_WAITING, outbox.c.channel == channel, outbox.c.urgent.is_(urgent),
+                        _IS_WAITING,
+                        outbox.c.channel == channel,
+                        outbox.c.urgent.is_(urgent),
                         outbox.c.due_at <= to_ms(self._now),
                     )
                     .order_by(outbox.c.due_at, outbox.c.id)
@@ -170,12 +179,14 @@ class OutboxStore:
         )
         return result.rowcount
 
-    def move(self, ids: Iterable[int], state: State, *, reason: str = "") -> int:
-        """Move messages that no sender holds, where the ledger allows it (:data:`sop.receipt.MOVES`)."""
-        allowed = [before for before, after in MOVES.items() if state in after and before is not State.SENDING]
+    def move(self, ids: Iterable[int], state: State, *, reason: str = "", at: datetime | None = None) -> int:
+        """Move messages that no sender holds, where the ledger allows it (:data:`sop.receipt.MOVES`); sent ``at``, or now."""
+        allowed = [
+            before for before, after in MOVES.items() if state in after and before is not State.SENDING
+        ]
         values: dict[str, Any] = {"state": state, "reason": reason}
         if state is State.SENT:
-            values["sent_at"] = to_ms(self._now)
+            values["sent_at"] = to_ms(at or self._now)
         if state is State.WAITING:  # whoever lets it be sent again has decided that it never arrived
             values |= {"doubt_at": None, "attempts": 0, "due_at": to_ms(self._now)}
         result = self._connection.execute(
@@ -199,7 +210,9 @@ class OutboxStore:
 
     def any_orphan(self, before: datetime) -> bool:
         """Was anything left in the middle of a send begun before an instant?"""
-        return self._connection.execute(select(outbox.c.id).where(*_left(before)).limit(1)).first() is not None
+        return (
+            self._connection.execute(select(outbox.c.id).where(*_left(before)).limit(1)).first() is not None
+        )
 
     def orphaned(self, before: datetime, fence: int) -> list[Entry]:
         """Take over under ``fence`` what a dead sender left in the middle of a send: it may have arrived."""
@@ -228,7 +241,9 @@ class OutboxStore:
         whom = [
             column == value
             for column, value in (
-                (outbox.c.member, member), (outbox.c.group_id, group), (outbox.c.journey, journey)
+                (outbox.c.member, member),
+                (outbox.c.group_id, group),
+                (outbox.c.journey, journey),
             )
             if value
         ]
@@ -247,7 +262,10 @@ class OutboxStore:
         insertion = insert_into(self._connection, task).on_conflict_do_nothing(index_elements=["number"])
         self._connection.execute(
             insertion.values(
-                number=opened.number, sender=opened.sender, to_groups=opened.to_groups, state=opened.state,
+                number=opened.number,
+                sender=opened.sender,
+                to_groups=opened.to_groups,
+                state=opened.state,
                 created_at=to_ms(opened.created_at),
             )
         )
@@ -265,7 +283,9 @@ class OutboxStore:
 
     def close_task(self, number: str, state: State, confirmed_at: datetime | None = None) -> None:
         self._connection.execute(
-            update(task).where(task.c.number == number).values(state=state, confirmed_at=maybe_ms(confirmed_at))
+            update(task)
+            .where(task.c.number == number)
+            .values(state=state, confirmed_at=maybe_ms(confirmed_at))
         )
 
     def count_reminder(self, number: str) -> None:
@@ -293,15 +313,16 @@ class OutboxStore:
         found = self._entries(outbox.c.number == number)
         return found[0] if found else None
 
-    def said(
-        self, since: datetime, *, member: str = "", group: str = ""
-    ) -> list[datetime]:
+    def said(self, since: datetime, *, member: str = "", group: str = "") -> list[datetime]:
         """When marketing messages went to someone since an instant; a created task counts from its creation."""
         whom = outbox.c.member == member if member else outbox.c.group_id == group
         spoken = func.coalesce(outbox.c.sent_at, outbox.c.tried_at)
         rows = self._connection.scalars(
             select(spoken).where(
-                whom, outbox.c.urgent.is_(False), outbox.c.marketing, spoken >= to_ms(since),
+                whom,
+                outbox.c.urgent.is_(False),
+                outbox.c.marketing,
+                spoken >= to_ms(since),
                 outbox.c.state.in_(
                     (State.SENDING, State.CREATED, State.CONFIRMED, State.SENT, State.UNKNOWN)
                 ),
@@ -320,7 +341,13 @@ class OutboxStore:
         return [entry(row) for row in self._connection.execute(query)]
 
     def recent(
-        self, *, states: Collection[str] = (), member: str = "", group: str = "", limit: int = 100, before: int = 0
+        self,
+        *,
+        states: Collection[str] = (),
+        member: str = "",
+        group: str = "",
+        limit: int = 100,
+        before: int = 0,
     ) -> list[Entry]:
         """The newest messages, for the console."""
         query = select(outbox).order_by(outbox.c.id.desc()).limit(limit)
@@ -337,7 +364,9 @@ class OutboxStore:
         return dict.fromkeys(map(str, State), 0) | {row[0]: row[1] for row in rows}
 
     def _entries(self, where: Any) -> list[Entry]:
-        return [entry(row) for row in self._connection.execute(select(outbox).where(where).order_by(outbox.c.id))]
+        return [
+            entry(row) for row in self._connection.execute(select(outbox).where(where).order_by(outbox.c.id))
+        ]
 
 
 def _left(before: datetime) -> tuple[Any, ...]:
@@ -352,7 +381,9 @@ def _whom(member: str, group: str) -> list[Any]:
 def digest_of(message: Message) -> str:
     """Equal for messages that may share one group-send task: same channel, sender, kind of recipient and content."""
     recipient = "group" if message.to_group else "member"
-    text = json.dumps([message.channel, message.sender, recipient, content_to_plain(message.content)], ensure_ascii=False)
+    text = json.dumps(
+        [message.channel, message.sender, recipient, content_to_plain(message.content)], ensure_ascii=False
+    )
     return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 
@@ -366,13 +397,26 @@ def content_from_plain(plain: dict[str, Any]) -> Content:
     return Content(
         text=plain["text"],
         link=link,
-        choice=Choice(choice["task"], choice["question"], tuple(Option(**option) for option in choice["options"]))
+        choice=Choice(
+            choice["task"], choice["question"], tuple(Option(**option) for option in choice["options"])
+        )
         if choice
         else None,
     )
 
 
-PLAIN_FIELDS = ("key", "channel", "sender", "urgent", "marketing", "welcome_code", "template", "step", "journey", "why")
+PLAIN_FIELDS = (
+    "key",
+    "channel",
+    "sender",
+    "urgent",
+    "marketing",
+    "welcome_code",
+    "template",
+    "step",
+    "journey",
+    "why",
+)
 assert {field.name for field in fields(Message)} >= set(PLAIN_FIELDS)
 
 
@@ -397,21 +441,44 @@ def entry(row: Any) -> Entry:
     return Entry(
         id=row.id,
         message=Message(
-            key=row.key, channel=Channel(row.channel), content=content_from_plain(row.content),
-            to_member=row.member, to_staff=row.staff, to_group=row.group_id, sender=row.sender,
-            urgent=row.urgent, marketing=row.marketing, not_before=from_ms(row.due_at),
-            deadline=maybe_from_ms(row.deadline_at), template=row.template, template_version=row.version,
-            step=row.step, journey=row.journey, welcome_code=row.welcome_code, why=row.why,
+            key=row.key,
+            channel=Channel(row.channel),
+            content=content_from_plain(row.content),
+            to_member=row.member,
+            to_staff=row.staff,
+            to_group=row.group_id,
+            sender=row.sender,
+            urgent=row.urgent,
+            marketing=row.marketing,
+            not_before=from_ms(row.due_at),
+            deadline=maybe_from_ms(row.deadline_at),
+            template=row.template,
+            template_version=row.version,
+            step=row.step,
+            journey=row.journey,
+            welcome_code=row.welcome_code,
+            why=row.why,
         ),
-        state=State(row.state), reason=row.reason, fence=row.fence, attempts=row.attempts, number=row.number,
-        digest=row.digest, created_at=from_ms(row.created_at), due_at=from_ms(row.due_at),
-        tried_at=maybe_from_ms(row.tried_at), sent_at=maybe_from_ms(row.sent_at),
+        state=State(row.state),
+        reason=row.reason,
+        fence=row.fence,
+        attempts=row.attempts,
+        number=row.number,
+        digest=row.digest,
+        created_at=from_ms(row.created_at),
+        due_at=from_ms(row.due_at),
+        tried_at=maybe_from_ms(row.tried_at),
+        sent_at=maybe_from_ms(row.sent_at),
         doubt_at=maybe_from_ms(row.doubt_at),
     )
 
 
 def _task(row: Any) -> Task:
     return Task(
-        number=row.number, sender=row.sender, to_groups=row.to_groups, state=row.state,
-        created_at=from_ms(row.created_at), reminders=row.reminders,
+        number=row.number,
+        sender=row.sender,
+        to_groups=row.to_groups,
+        state=row.state,
+        created_at=from_ms(row.created_at),
+        reminders=row.reminders,
     )

@@ -6,6 +6,7 @@ except to ask what it remembers.
 
 from __future__ import annotations
 
+import logging
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -13,6 +14,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
+
+import structlog
 
 from bot.app import App
 from bot.chance import SeededChance
@@ -30,6 +33,10 @@ from storage.engine import SqliteDatabase
 from storage.outbox import Entry
 from storage.template import TemplateStore
 from storage.tx import Tx
+
+structlog.configure(
+    wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR)
+)  # tests read states, not logs
 
 T = TypeVar("T")
 LIBRARY = Path(__file__).resolve().parents[1] / "sop" / "library"

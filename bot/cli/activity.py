@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
 
-from bot import history
+from bot import engagement, history
 from bot.cli.frame import ConfigPath, configured, err, out, quiet_log, run_async
 from bot.clock import SystemClock
+from bot.setting import archive_feed
+from sop.engagement import PARTS
 from sop.errors import Misconfigured
 from storage import schema
 from storage.engine import database
@@ -77,3 +81,54 @@ def _say(result: history.ImportResult, file: Path) -> None:
         err.print(f"  第 {row.line} 行：{row.reason}", markup=False)
     if result.bad > len(result.bad_rows):
         err.print(f"  ……还有 {result.bad - len(result.bad_rows)} 行")
+
+
+def add_to(parent: typer.Typer) -> None:
+    parent.command("score")(score)
+
+
+def score(
+    as_of: Annotated[
+        datetime | None, typer.Option(help="Score as on the morning of this day.", formats=["%Y-%m-%d"])
+    ] = None,
+    group: Annotated[str, typer.Option(help="Only this group, by id or name.")] = "",
+    points: Annotated[
+        Path | None, typer.Option(help="A csv of group,as_of_date: each pair is scored.")
+    ] = None,
+    fmt: Annotated[Literal["table", "csv", "json"], typer.Option("--format")] = "table",
+    config: ConfigPath = None,
+) -> None:
+    """Engagement scores, each from what happened before its day only."""
+    quiet_log()
+    settings = configured(config)
+    coverage = "archive" if archive_feed(settings) else "bot"
+    zone = settings.community.timezone
+
+    async def work() -> list[engagement.Scored]:
+        now = SystemClock().now()
+        async with database(settings.storage.database.get_secret_value()) as db:
+            await schema.ensure(db)
+            if points is not None:
+                return await engagement.score_points(db, points, now=now, zone=zone, coverage=coverage)
+            day = as_of.date() if as_of else None
+            return await engagement.score_groups(
+                db, now=now, zone=zone, coverage=coverage, as_of=day, group=group
+            )
+
+    scored = run_async(work())
+    if fmt == "csv":
+        typer.echo(engagement.as_csv(scored), nl=False)
+    elif fmt == "json":
+        typer.echo(engagement.as_json(scored))
+    else:
+        out.print(_table(scored))
+
+
+def _table(scored: list[engagement.Scored]) -> Table:
+    table = Table("群", "日期", "活跃度", *(PARTS), "说明")
+    for one in scored:
+        found = one.score
+        parts = [f"{found.parts[part]:.2f}" for part in PARTS]
+        shown = f"{found.value:.1f}"
+        table.add_row(one.pair.group, one.pair.as_of.isoformat(), shown, *parts, str(found.label))
+    return table

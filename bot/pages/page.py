@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Any, TypeVar
+from urllib.parse import quote, unquote, urlsplit
 
 import aiohttp_jinja2
 from aiohttp import web
@@ -14,13 +16,17 @@ from bot.clock import Clock
 from bot.desk import Desk
 from bot.pages.visitor import Visitor, Visitors
 from handlers.context import Settings
-from sop.message import Reply
+from sop.timing import local_day
 from sop.update import Update
 from storage.engine import Database
 from storage.tx import Tx
 
 T = TypeVar("T")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Shown = Callable[[web.Request, Visitor], Awaitable[web.StreamResponse]]
+
+SAID = "qx_said"  # the cookie with the line the next page shows
+STALE = "页面放得有点久了，再点一次就好。"
 
 
 @dataclass(frozen=True)
@@ -43,13 +49,21 @@ class Place:
     settings: Settings
     visitors: Visitors
 
+    @property
+    def now(self) -> datetime:
+        return self.clock.now()
+
+    @property
+    def today(self) -> date:
+        return local_day(self.now, self.settings.zone)
+
     async def read(self, question: Callable[[Tx], T]) -> T:
-        now = self.clock.now()
+        now = self.now
         return await self.db.read(lambda connection: question(Tx(connection, now)))
 
     async def ask(self, update: Update) -> str:
         """Put an update to the desk; what comes back, as words."""
-        reply: Reply | None = await self.desk.ask(update)
+        reply = await self.desk.ask(update)
         return reply.content.text if reply else ""
 
 
@@ -60,7 +74,7 @@ def place(request: web.Request) -> Place:
     return request.app[PLACE]
 
 
-def known(handler: Callable[[web.Request, Visitor], Awaitable[web.StreamResponse]]) -> Handler:
+def known(handler: Shown) -> Handler:
     """The decorated page is told who looks; who might be a member passes WeCom's login first."""
 
     async def with_visitor(request: web.Request) -> web.StreamResponse:
@@ -73,22 +87,71 @@ def known(handler: Callable[[web.Request, Visitor], Awaitable[web.StreamResponse
     return with_visitor
 
 
-async def brought(request: web.Request, visitor: Visitor) -> dict[str, str]:
-    """What a form brought; refused from strangers, and without the token its page was given."""
-    fields = {name: str(value) for name, value in (await request.post()).items() if isinstance(value, str)}
-    if not visitor.member or not place(request).visitors.brought_token(visitor, fields.get("token", "")):
-        raise web.HTTPForbidden(text="请从消息里的链接重新打开这个页面。")
-    return fields
+# ---------------------------------------------------------------- forms
+
+
+def brought_to(path: str) -> Callable[[Callable[..., Awaitable[str]]], Handler]:
+    """The decorated function does what a form asks and says a line; the page at ``path`` then shows it.
+
+    Refused from strangers, from other sites, and without the token its page was given.
+    """
+
+    def decorate(work: Callable[[web.Request, Visitor, dict[str, str]], Awaitable[str]]) -> Handler:
+        async def take(request: web.Request) -> web.StreamResponse:
+            visitor = place(request).visitors.of(request)
+            fields = {key: value for key, value in (await request.post()).items() if isinstance(value, str)}
+            back = path.format(**{key: quote(value, safe="") for key, value in request.match_info.items()})
+            if not is_from_here(request):
+                raise web.HTTPForbidden
+            if not place(request).visitors.brought_token(visitor, fields.get("token", "")):
+                return _go(back, STALE)
+            if not (visitor.member or visitor.staff):
+                return _go(back)
+            return _go(back, await work(request, visitor, fields))
+
+        return take
+
+    return decorate
+
+
+def is_from_here(request: web.Request) -> bool:
+    """Browsers say where a form came from; who says nothing must still bring the token."""
+    if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
+        return False
+    origin = request.headers.get("Origin")
+    ours = {request.host, urlsplit(place(request).settings.public_url).netloc}
+    return origin is None or urlsplit(origin).netloc in ours
+
+
+def _go(path: str, said: str = "") -> web.Response:
+    answer = web.Response(status=303, headers={"Location": path})
+    if said:
+        answer.set_cookie(SAID, quote(said[:200]), path="/m", max_age=30, httponly=True, samesite="Lax")
+    return answer
+
+
+# ---------------------------------------------------------------- drawing
 
 
 def draw(
     request: web.Request, view: str, visitor: Visitor, *, status: int = 200, **values: Any
 ) -> web.Response:
-    token = place(request).visitors.token(visitor) if visitor.member else ""
-    shared = {"visitor": visitor, "token": token, "said": ""}
-    return aiohttp_jinja2.render_template(view, request, {**shared, **values}, status=status)
+    """A page, with what all pages know."""
+    shared = {
+        "visitor": visitor,
+        "token": place(request).visitors.token(visitor) if visitor.asked else "",
+        "said": unquote(request.cookies.get(SAID, ""))[:200],
+        "here": request.path,
+        "now": place(request).now,
+    }
+    answer = aiohttp_jinja2.render_template(view, request, shared | values, status=status)
+    if shared["said"]:
+        answer.del_cookie(SAID, path="/m")
+    return answer
 
 
-def lost(request: web.Request, visitor: Visitor, title: str, said: str) -> web.Response:
+def lost(
+    request: web.Request, visitor: Visitor, title: str, words: str, *, status: int = 404, back: str = ""
+) -> web.Response:
     """Nothing is here, said kindly."""
-    return draw(request, "lost.html", visitor, status=404, title=title, said=said)
+    return draw(request, "lost.html", visitor, status=status, title=title, words=words, back=back)

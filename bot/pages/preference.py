@@ -2,47 +2,63 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from aiohttp import web
 
-from bot.pages.page import Page, brought, draw, known, place
+from bot.pages.page import Page, brought_to, draw, known, place
 from bot.pages.visitor import Visitor
+from sop.consent import NOTICE
+from sop.receipt import State
 from sop.update import ConsentChanged
 from storage.outbox import Entry
 from storage.tx import Tx
 
+ADDRESS = "/m/preferences"
 SHOWN = 10
+
+
+@dataclass(frozen=True)
+class Got:
+    """A message that reached a member, alone or in a group of theirs."""
+
+    entry: Entry
+    group: str = ""
+
+
+def _got(tx: Tx, member: str) -> list[Got]:
+    got = [Got(entry) for entry in tx.outbox.last_to(member, SHOWN)]
+    for group in tx.groups.of_member(member):
+        entries = tx.outbox.recent(states=(State.SENT,), group=group.id, limit=SHOWN)
+        got += [Got(entry, group.called) for entry in entries]
+    told = [one for one in got if one.entry.sent_at is not None and one.entry.message.why]
+    return sorted(told, key=lambda one: (one.entry.sent_at, one.entry.id), reverse=True)[:SHOWN]
 
 
 @known
 async def show(request: web.Request, visitor: Visitor) -> web.StreamResponse:
-    return await _show(request, visitor)
+    def look(tx: Tx) -> tuple[bool, list[Got]]:
+        decision = tx.consent.in_force(visitor.member)
+        return decision is None or decision.granted, _got(tx, visitor.member)
+
+    granted, got = await place(request).read(look) if visitor.member else (True, [])
+    return draw(request, "preferences.html", visitor, granted=granted, got=got, notice=NOTICE)
 
 
-@known
-async def decide(request: web.Request, visitor: Visitor) -> web.StreamResponse:
-    fields, here = await brought(request, visitor), place(request)
-    now, granted = here.clock.now(), fields.get("granted") == "1"
-    said = await here.ask(
+@brought_to(ADDRESS)
+async def decide(request: web.Request, visitor: Visitor, fields: dict[str, str]) -> str:
+    here, granted = place(request), fields.get("granted")
+    if not visitor.member or granted not in ("yes", "no"):
+        return ""
+    return await here.ask(
         ConsentChanged(
-            at=now,
-            id=f"consent:{visitor.member}:{granted}:{int(now.timestamp())}",
+            at=here.now,
+            id=f"page:consent:{visitor.member}:{granted}:{int(here.now.timestamp() * 1000)}",
             member=visitor.member,
-            granted=granted,
+            granted=granted == "yes",
             channel="page",
         )
     )
-    return await _show(request, visitor, said=said)
 
 
-async def _show(request: web.Request, visitor: Visitor, *, said: str = "") -> web.StreamResponse:
-    def look(tx: Tx) -> tuple[bool, list[Entry]]:
-        if not visitor.member:
-            return True, []
-        decision = tx.consent.in_force(visitor.member)
-        return decision is None or decision.granted, tx.outbox.last_to(visitor.member, SHOWN)
-
-    granted, entries = await place(request).read(look)
-    return draw(request, "preference.html", visitor, granted=granted, entries=entries, said=said)
-
-
-PAGES = (Page("GET", "/m/preference", show), Page("POST", "/m/preference", decide))
+PAGES = (Page("GET", ADDRESS, show), Page("POST", ADDRESS, decide))

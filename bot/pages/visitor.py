@@ -1,15 +1,13 @@
 """Who is looking: a member known by WeCom's login, a staff member, or a stranger.
 
-The session is a signed cookie that names the person; nothing secret is in it, and nobody can make one without the key.
+Inside WeChat the login is silent: there and back in a blink (developer.work.weixin.qq.com path 91023).
+The session is a sealed cookie that names the person. Its times are real ones, however fast the community's clock runs.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import hmac
-import json
-from collections.abc import Mapping
+import re
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -18,22 +16,28 @@ from aiohttp import web
 
 from bot.chance import Chance
 from bot.clock import Clock
-from bot.gateway import Gateway
+from bot.gateway import Gateway, Identity
+from bot.pages.seal import Seal, later
 from sop.errors import SendError
 
-SESSION, STATE = "qx_member", "qx_login"
-COOKIES = (SESSION, STATE)
-SESSION_S, STRANGER_S, STATE_S = 30 * 86400, 3600, 600
+SESSION, BROWSER = "qx_member", "qx_browser"
+COOKIES = (SESSION, BROWSER)
+SESSION_S, STRANGER_S, TROUBLE_S, LOGIN_S = 7 * 86400, 300, 30, 600
 PLATFORM_LOGIN = "https://open.weixin.qq.com"
 IN_WECHAT = ("micromessenger", "wxwork")
+MACHINES = ("bot", "spider", "crawl", "preview", "facebookexternalhit", "slurp", "fetcher")
+STATE = re.compile(r"([0-9a-f]{8})([0-9a-f]{40})")  # when it was made, and our mark: letters and digits only
+LONGEST_PATH = 300
 
 
 @dataclass(frozen=True)
 class Visitor:
-    """``member`` is empty for somebody we do not know; ``asked`` tells that WeCom was asked already."""
+    """At most one of ``member`` and ``staff`` is told; ``asked`` says that WeCom has been asked already."""
 
     member: str = ""
+    staff: str = ""
     asked: bool = False
+    key: str = ""  # of the session, so that forms of one session mean nothing in another
 
 
 @dataclass(eq=False)
@@ -41,102 +45,118 @@ class Visitors:
     """Recognises visitors, and sends those it does not know through WeCom's login once."""
 
     gateway: Gateway
-    clock: Clock
+    clock: Clock  # real time
     chance: Chance
-    secret: bytes
+    seal: Seal
     public_url: str
     oauth_base: str
     corp_id: str
     agent_id: str
 
     def of(self, request: web.Request) -> Visitor:
-        told = self._opened(request.cookies.get(SESSION, ""))
-        if told is None or told.get("until", 0) < self._now():
+        told = self.seal.open(SESSION, request.cookies.get(SESSION, ""), self.clock.now())
+        if told is None:
             return Visitor()
-        return Visitor(str(told.get("member", "")), asked=True)
+        return Visitor(told["member"], told["staff"], asked=True, key=told["key"])
+
+    # ------------------------------------------------------------ logging in
 
     def must_log_in(self, request: web.Request, visitor: Visitor) -> bool:
-        """Inside WeChat the login is silent; a plain browser could not pass it, so it stays a stranger."""
-        if visitor.asked or request.method != "GET" or not self.corp_id:
+        """A browser outside WeChat could not pass the login, so it stays a stranger; a stand-in lets everybody in."""
+        if visitor.asked or request.method != "GET" or not self.corp_id or is_machine(request):
             return False
         agent = request.headers.get("User-Agent", "").lower()
-        return self.oauth_base != PLATFORM_LOGIN or any(sign in agent for sign in IN_WECHAT)
+        return self.oauth_base.rstrip("/") != PLATFORM_LOGIN or any(sign in agent for sign in IN_WECHAT)
 
     def to_login(self, request: web.Request) -> web.Response:
-        state = self.chance.bytes(16).hex()
+        """Off to WeCom, with a state that only this browser can bring back, for this address and for ten minutes."""
+        browser = request.cookies.get(BROWSER, "")[:64] or self.chance.token()
+        back = request.path_qs[:LONGEST_PATH]
         query = urlencode(
             {
                 "appid": self.corp_id,
-                "redirect_uri": f"{self.public_url}/m/login",
+                "redirect_uri": f"{self.public_url.rstrip('/')}/m/login?{urlencode({'back': back})}",
                 "response_type": "code",
                 "scope": "snsapi_base",
-                "state": state,
+                "state": self._state(f"{int(self.clock.now().timestamp()):08x}", browser, back),
                 "agentid": self.agent_id,
             }
         )
         address = f"{self.oauth_base.rstrip('/')}/connect/oauth2/authorize?{query}#wechat_redirect"
         answer = web.Response(status=302, headers={"Location": address})
-        self._set(answer, STATE, {"state": state, "back": request.path_qs}, STATE_S)
+        self._keep(answer, BROWSER, browser, LOGIN_S)
         return answer
 
-    async def login(self, request: web.Request) -> web.Response:
-        """The way back from WeCom: the state must be the one this browser was given."""
-        told = self._opened(request.cookies.get(STATE, ""))
-        given = request.query.get("state", "")
-        if (
-            told is None
-            or told.get("until", 0) < self._now()
-            or not hmac.compare_digest(str(told["state"]), given)
-        ):
-            return web.Response(status=302, headers={"Location": "/m/"})
-        try:
-            member = (await self.gateway.who(request.query.get("code", ""))).member
-        except SendError:  # an old or used code: a stranger until the next visit
-            member = ""
-        answer = web.Response(status=302, headers={"Location": _own(str(told["back"]))})
-        self._set(answer, SESSION, {"member": member}, SESSION_S if member else STRANGER_S)
-        answer.del_cookie(STATE, path="/")
+    async def returned(self, request: web.Request) -> web.Response | None:
+        """Back from WeCom, on to where they wanted to go; None when this is not the way we sent them."""
+        back = request.query.get("back", "")
+        if not self._is_ours(request, back):
+            return None
+        identity, seconds = await self._who(request.query.get("code", ""))
+        told = {"member": identity.member, "staff": "" if identity.member else identity.staff}
+        answer = web.Response(status=302, headers={"Location": back})
+        self.remember(answer, told, seconds)
         return answer
+
+    def remember(self, answer: web.Response, told: dict[str, Any], seconds: int) -> None:
+        """Begin a session for who was ``told``."""
+        session = {**told, "key": self.chance.token(9)}
+        self._keep(
+            answer, SESSION, self.seal.close(SESSION, session, later(self.clock.now(), seconds)), seconds
+        )
+
+    async def _who(self, code: str) -> tuple[Identity, int]:
+        """Who it is, and for how long to believe it: who is a stranger now may be a friend in five minutes."""
+        try:
+            identity = await self.gateway.who(code)
+        except SendError:  # an old or used code, or the platform is away
+            return Identity(), TROUBLE_S
+        return identity, SESSION_S if identity.member or identity.staff else STRANGER_S
+
+    def _state(self, made: str, browser: str, back: str) -> str:
+        return made + self.seal.mark("login", f"{made}\0{browser}\0{back}")[:40]
+
+    def _is_ours(self, request: web.Request, back: str) -> bool:
+        given, browser = request.query.get("state", ""), request.cookies.get(BROWSER, "")
+        found = STATE.fullmatch(given)
+        if found is None or not browser or not is_own(back):
+            return False
+        age = self.clock.now().timestamp() - int(found[1], 16)
+        expected = self._state(found[1], browser, back)
+        return 0 <= age + 1 and age < LOGIN_S and _same(expected, given)
+
+    # ------------------------------------------------------------ forms
 
     def token(self, visitor: Visitor) -> str:
         """What a form must bring back."""
-        return self._seal(b"form:" + visitor.member.encode())
+        return self.seal.mark("form", f"{visitor.member}\0{visitor.staff}\0{visitor.key}")
 
     def brought_token(self, visitor: Visitor, given: str) -> bool:
-        return hmac.compare_digest(self.token(visitor), given)
+        return _same(self.token(visitor), given)
 
-    def _set(self, answer: web.Response, name: str, told: Mapping[str, Any], seconds: int) -> None:
-        plain = json.dumps({**told, "until": self._now() + seconds}).encode()
-        packed = base64.urlsafe_b64encode(plain).decode().rstrip("=")
-        secure = self.public_url.startswith("https://")
+    def _keep(self, answer: web.Response, name: str, value: str, seconds: int) -> None:
         answer.set_cookie(
             name,
-            f"{packed}.{self._seal(plain)}",
+            value,
             max_age=seconds,
             path="/",
             httponly=True,
             samesite="Lax",
-            secure=secure,
+            secure=self.public_url.startswith("https://"),
         )
 
-    def _opened(self, cookie: str) -> dict[str, Any] | None:
-        packed, _, seal = cookie.rpartition(".")
-        try:
-            plain = base64.urlsafe_b64decode(packed + "=" * (-len(packed) % 4))
-            if not hmac.compare_digest(self._seal(plain), seal):
-                return None
-            told = json.loads(plain)
-        except (ValueError, TypeError):
-            return None
-        return told if isinstance(told, dict) else None
 
-    def _seal(self, plain: bytes) -> str:
-        return hmac.new(self.secret, plain, hashlib.sha256).hexdigest()
-
-    def _now(self) -> int:
-        return int(self.clock.now().timestamp())
+def _same(ours: str, given: str) -> bool:
+    return hmac.compare_digest(ours.encode(), given.encode())
 
 
-def _own(path: str) -> str:
-    """Only ever back to a path of ours."""
-    return path if path.startswith("/") and not path.startswith("//") and "\\" not in path else "/m/"
+def is_machine(request: web.Request) -> bool:
+    """Previews and crawlers look, but nobody looks through them."""
+    agent = request.headers.get("User-Agent", "").lower()
+    purpose = request.headers.get("Sec-Purpose", request.headers.get("Purpose", "")).lower()
+    return "prefetch" in purpose or any(sign in agent for sign in MACHINES)
+
+
+def is_own(path: str) -> bool:
+    """Whether this leads to one of our own pages and nowhere else."""
+    return path.startswith(("/m/", "/l/")) and "\\" not in path and path.isprintable()

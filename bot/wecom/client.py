@@ -105,7 +105,7 @@ class WeComClient:
     async def _judged(self, path: str, answer: Answer, code: int, demands: Sequence[Demand]) -> Answer:
         if code == 0:
             return answer
-        log.warning("wecom refused", path=path, code=code, said=str(answer.get("errmsg", ""))[:300])
+        log.info("wecom refused", path=path, code=code, said=str(answer.get("errmsg", ""))[:300])
         error = error_of(code)
         if error is None:
             return answer
