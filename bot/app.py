@@ -123,7 +123,9 @@ class App:
             self.shared.listen(name, bell.wake)
             if not self._alone:
                 bell.tell = partial(self._ring_fleet, name)
-        self.desk = Desk(self.db, self.clock, self.switchboard, self.context_of, self.bells["worker"])
+        self.desk = Desk(
+            self.db, self.clock, self.switchboard, self.context_of, self.bells["worker"], self._ring_others
+        )
         self._tasks: list[asyncio.Task[None]] = []
         self._ringing: set[asyncio.Task[None]] = set()
         self._stack.push_async_callback(self._stop_roles)

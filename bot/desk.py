@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from bot.bell import Bell
@@ -24,6 +25,7 @@ class Desk:
     switchboard: Switchboard
     context_of: ContextOf
     woken: Bell  # the worker's: what we set off may have more to do
+    after: Callable[[], None] = lambda: None  # lets the other roles look at what we left them
 
     async def ask(self, update: Update) -> Reply | None:
         """The reply of whoever answers ``update``; None when nobody does."""
@@ -32,6 +34,7 @@ class Desk:
         with self.clock.hold():
             reply = await self.db.write(lambda c: self._react(c, update), urgent=True)
             self.woken.ring()
+            self.after()
             return reply
 
     async def tell(self, update: Update, *, lane: str) -> None:
