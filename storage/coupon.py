@@ -11,7 +11,7 @@ from sqlalchemy import Connection, and_, case, func, select, update
 
 from sop.coupon import Allowed, Batch, Claim, Coupon, Issued, Redeemed, Redemption, SoldOut, claim, redeem
 from sop.errors import NotFound
-from storage.engine import insert_into, can_skip_locked
+from storage.engine import can_skip_locked, insert_into
 from storage.instant import maybe_from_ms, maybe_ms, to_ms
 from storage.tables import coupon, coupon_batch
 
@@ -97,7 +97,7 @@ class CouponStore:
         batch = self.batch(batch_id)
         if batch is None:
             raise NotFound("coupon batch", batch_id)
-        held = self._held(batch_id, to)
+        held = self.held_of(batch_id, to)
         verdict = claim(batch, held, self._now)
         if not isinstance(verdict, Allowed):
             return verdict
@@ -121,11 +121,17 @@ class CouponStore:
         ).one_or_none()
         return None if row is None else _coupon(row)
 
-    def _held(self, batch_id: str, member: str) -> list[Coupon]:
+    def held_of(self, batch_id: str, member: str) -> list[Coupon]:
+        """A member's codes of one batch, the newest last."""
         rows = self._connection.execute(
             select(coupon).where(coupon.c.batch == batch_id, coupon.c.member == member).order_by(coupon.c.nth)
         )
         return [_coupon(row) for row in rows]
+
+    def any_left(self, batch_id: str) -> bool:
+        """Is there a code nobody has yet?"""
+        free = select(coupon.c.id).where(coupon.c.batch == batch_id, coupon.c.member.is_(None)).limit(1)
+        return self._connection.execute(free).first() is not None
 
     def held_by(self, member: str) -> list[Coupon]:
         rows = self._connection.execute(

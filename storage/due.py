@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, func, select
 
-from storage.engine import insert_into, can_skip_locked
+from storage.engine import can_skip_locked, insert_into
 from storage.instant import from_ms, to_ms
 from storage.tables import due, missed
 
