@@ -13,6 +13,7 @@ from pathlib import Path
 from sop.activity import local_day
 from sop.engagement import PARTS, Score
 from sop.errors import Misconfigured, NotFound
+from sop.formula import STANDARD, Formula
 from sop.group import Group, GroupKind
 from storage.engagement import EngagementStore
 from storage.engine import Connection, Database
@@ -57,7 +58,14 @@ class Scored:
 
 
 async def score_groups(
-    db: Database, *, now: datetime, zone: str, coverage: str, as_of: date | None = None, group: str = ""
+    db: Database,
+    *,
+    now: datetime,
+    zone: str,
+    coverage: str,
+    as_of: date | None = None,
+    group: str = "",
+    formula: Formula = STANDARD,
 ) -> list[Scored]:
     """Every group (or the one whose id or name is given) on the morning of ``as_of``, today when it is not given."""
     known = await db.read(lambda c: GroupStore(c, now).all())
@@ -66,30 +74,35 @@ async def score_groups(
         if not known:
             raise NotFound("group", group)
     pairs = [Pair(one.id, as_of or local_day(now, one.zone or zone)) for one in known]
-    return await score_pairs(db, pairs, now=now, zone=zone, coverage=coverage)
+    return await score_pairs(db, pairs, now=now, zone=zone, coverage=coverage, formula=formula)
 
 
-async def score_points(db: Database, points: Path, *, now: datetime, zone: str, coverage: str) -> list[Scored]:
+async def score_points(
+    db: Database, points: Path, *, now: datetime, zone: str, coverage: str, formula: Formula = STANDARD
+) -> list[Scored]:
     """Each pair of a CSV file of ``group,as_of_date``, in the file's order, from what had happened before that day."""
-    return await score_pairs(db, read_pairs(points), now=now, zone=zone, coverage=coverage)
+    return await score_pairs(db, read_pairs(points), now=now, zone=zone, coverage=coverage, formula=formula)
 
 
 async def score_pairs(
-    db: Database, pairs: Sequence[Pair], *, now: datetime, zone: str, coverage: str
+    db: Database, pairs: Sequence[Pair], *, now: datetime, zone: str, coverage: str, formula: Formula = STANDARD
 ) -> list[Scored]:
     scored: list[Scored] = []
     for start in range(0, len(pairs), AT_ONCE):
         some = pairs[start : start + AT_ONCE]
-        scored += await db.read(lambda c, some=some: _score(c, some, now, zone, coverage))  # type: ignore[misc]
+        scored += await db.read(lambda c, some=some: _score(c, some, now, zone, coverage, formula))  # type: ignore[misc]
     return scored
 
 
-def _score(connection: Connection, pairs: Sequence[Pair], now: datetime, zone: str, coverage: str) -> list[Scored]:
+def _score(
+    connection: Connection, pairs: Sequence[Pair], now: datetime, zone: str, coverage: str, formula: Formula
+) -> list[Scored]:
     groups, store = GroupStore(connection, now), EngagementStore(connection)
     scored = []
     for pair in pairs:
         group = groups.get(pair.group) or Group(id=pair.group, kind=GroupKind.IMPORTED, zone="UTC")
-        scored.append(Scored(pair, store.score(group, pair.as_of, group.zone or zone, coverage=coverage)))
+        found = store.score(group, pair.as_of, group.zone or zone, coverage=coverage, formula=formula)
+        scored.append(Scored(pair, found))
     return scored
 
 

@@ -14,6 +14,7 @@ from math import exp, log, log2
 from typing import Protocol
 
 from sop.activity import ANSWERED, KEPT_HASHES, UNANSWERED
+from sop.formula import STANDARD, Formula
 
 DAY = timedelta(days=1)
 
@@ -37,42 +38,6 @@ NOTES: dict[str, str] = {
     "newcomer_surge": "最近的活跃一半以上来自新成员，先看看他们是不是真的留下来。",
     "flood": "有人刷屏，刷屏的那几天没有计分。",
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class Formula:
-    """Every number the score is made of; a changed number is another version."""
-
-    version: str = "1"
-    weights: tuple[tuple[str, float], ...] = (
-        ("breadth", 0.45),
-        ("momentum", 0.20),
-        ("newcomers", 0.15),
-        ("depth", 0.10),
-        ("rhythm", 0.05),
-        ("reciprocity", 0.05),
-    )
-    window: int = 28  # days
-    fade: float = 7.0  # days in which what somebody did is worth half
-    rhythm_fade: float = 14.0
-    full_breadth: float = 50.0  # people, all of them here yesterday
-    newcomer_room: float = 3.0  # newcomers add at most this, or as much as the regulars
-    calm: float = 0.1  # keeps the momentum of a silent group steady
-    full_depth: float = 3.0  # doublings of active days per member
-    flood_from: int = 30  # messages of one member on one day
-    flood_turn: float = 10.0
-    flood_different: float = 0.3
-    flood_alone: int = 200
-    flood_share: float = 3.0
-    flood_others: int = 20
-    one_person_from: int = 100
-    one_person_share: float = 0.5
-    least_members: int = 3
-    least_messages: int = 10
-    least_observed: int = 24
-
-
-STANDARD = Formula()
 
 
 class Active(Protocol):
@@ -237,6 +202,8 @@ class _Counted:
         self.answered = len(answered)
         start = as_of - DAY * formula.window
         self.newcomers = {member for member in self.days if firsts.get(member, start - DAY) >= start}
+        settled = as_of - DAY * (1 + formula.judged_after)
+        self.judged = {member for member in self.newcomers if firsts[member] <= settled}
         self.fresh = sum(self._nearness(member) for member in sorted(self.newcomers))
         self.regular = sum(self._nearness(member) for member in sorted(self.days.keys() - self.newcomers))
 
@@ -269,8 +236,9 @@ class _Counted:
         return pace / (1 + pace)
 
     def _stay(self) -> float:
-        stayed = sum(1 for member in self.newcomers if len(self.days[member]) >= 2)
-        return (stayed + 1) / (len(self.newcomers) + 4)
+        spans = (max(self.days[member]) - min(self.days[member]) for member in self.judged)
+        stayed = sum(1 for span in spans if span >= self.formula.stayed_after)
+        return (stayed + 1) / (len(self.judged) + 4)
 
     def _depth(self) -> float:
         active_days = sum(len(ages) for ages in self.days.values())

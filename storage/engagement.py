@@ -15,18 +15,8 @@ from typing import Any
 from sqlalchemy import Connection, func, or_, select, update
 
 from sop.activity import ANSWER_WITHIN, PARTICIPATION, Activity, day_start, local_day, roll_up
-from sop.engagement import (
-    OK,
-    STANDARD,
-    ActiveDay,
-    Energy,
-    Excluded,
-    Formula,
-    Score,
-    floods,
-    return_chance,
-    score,
-)
+from sop.engagement import OK, ActiveDay, Energy, Excluded, Score, floods, return_chance, score
+from sop.formula import STANDARD, Formula
 from sop.group import Group, GroupKind
 from storage.activity import ActivityStore
 from storage.alarm import raise_alarm

@@ -16,7 +16,6 @@ from sop.engagement import (
     OK,
     PARTIAL,
     PARTS,
-    STANDARD,
     TOO_LITTLE,
     ActiveDay,
     Energy,
@@ -28,6 +27,7 @@ from sop.engagement import (
     return_chance,
     score,
 )
+from sop.formula import CANDIDATE, FORMULAS, STANDARD, Formula
 
 AS_OF = date(2026, 3, 29)
 LONG_AGO = AS_OF - timedelta(days=200)
@@ -57,11 +57,6 @@ def scored(rows: list[ActiveDay], *, newcomers: Iterable[str] = (), **more: obje
 
 
 # ---------------------------------------------------------------- the parts
-
-
-def test_the_weights_make_a_hundred() -> None:
-    assert sum(weight for _, weight in STANDARD.weights) == pytest.approx(1.0)
-    assert [part for part, _ in STANDARD.weights] == list(PARTS)
 
 
 def test_breadth_counts_people_not_messages_and_halves_each_week() -> None:
@@ -101,6 +96,34 @@ def test_newcomers_who_come_twice_have_stayed() -> None:
 
     assert scored(rows, newcomers=["n1", "n2"]).parts["newcomers"] == pytest.approx(2 / 6)
     assert scored(everybody(3)).parts["newcomers"] == 0.25
+
+
+def test_the_candidate_asks_newcomers_of_a_week_whether_they_came_back_after_a_week() -> None:
+    rows = everybody(3) + came("week", 20, 13) + came("days", 20, 15) + came("fresh", 6, 0)
+
+    found = scored(rows, newcomers=["week", "days", "fresh"], formula=CANDIDATE)
+
+    assert found.parts["newcomers"] == pytest.approx(2 / 6)
+    assert found.formula == "2"
+
+
+@pytest.mark.parametrize("formula", FORMULAS.values(), ids=list(FORMULAS))
+def test_every_formula_weighs_the_six_parts_to_one(formula: Formula) -> None:
+    assert [part for part, _ in formula.weights] == list(PARTS)
+    assert sum(weight for _, weight in formula.weights) == pytest.approx(1.0)
+
+
+def test_five_puppets_move_the_candidate_less_than_the_standard() -> None:
+    calm = everybody(8, range(0, 28, 2))
+    puppets = [row for number in range(5) for row in came(f"puppet{number}", *range(7), n=3)]
+    names = {row.member for row in puppets}
+
+    moved = [
+        scored(calm + puppets, newcomers=names, formula=formula).value - scored(calm, formula=formula).value
+        for formula in (STANDARD, CANDIDATE)
+    ]
+
+    assert 0 < moved[1] < moved[0]
 
 
 def test_depth_is_days_per_member_in_doublings() -> None:
