@@ -84,6 +84,7 @@ def _say(result: history.ImportResult, file: Path) -> None:
 
 
 def add_to(parent: typer.Typer) -> None:
+    parent.add_typer(app, name="activity")
     parent.command("score")(score)
 
 

@@ -26,6 +26,10 @@ CHUNK = 2000
 LONGEST_CODE = 64
 
 
+def add_to(parent: typer.Typer) -> None:
+    parent.add_typer(app, name="coupon")
+
+
 @app.command("import")
 def import_codes(
     batch: Annotated[str, typer.Argument(help="The batch's id, as templates name it.")],

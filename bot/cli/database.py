@@ -18,6 +18,10 @@ from storage.engine import copy_sqlite, database, sqlite_path
 app = typer.Typer(help="Schema and copies.", no_args_is_help=True)
 
 
+def add_to(parent: typer.Typer) -> None:
+    parent.add_typer(app, name="db")
+
+
 @app.command("upgrade")
 def upgrade(config: ConfigPath = None) -> None:
     """Bring the schema up to date."""

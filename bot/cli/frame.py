@@ -25,7 +25,9 @@ ConfigPath = Annotated[
     ),
 ]
 
-out = Console(highlight=False, soft_wrap=True)
+PAPER = 160  # columns of what is not a terminal, so that a piped table is whole
+
+out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else PAPER)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 

@@ -3,35 +3,50 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
+from importlib import import_module
 
 import typer
 
-from bot.cli import activity, coupon, database, play, run, template, user
 from bot.cli.frame import complain
 from sop.errors import QunxingError
 
-app = typer.Typer(
-    name="qunxing",
-    help="群星: the open-source bot that runs WeCom communities.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
+HOMES = {
+    "run": ("init", "check", "run", "web", "work", "send", "tick"),
+    "play": ("demo", "simulator"),
+    "template": ("sop",),
+    "activity": ("activity", "score"),
+    "coupon": ("coupon",),
+    "database": ("db",),
+    "user": ("user",),
+}  # which file holds which commands: only the one that is wanted is imported, the rest is heavy
 
-run.add_to(app)
-play.add_to(app)
-app.add_typer(template.app, name="sop")
-app.add_typer(activity.app, name="activity")
-activity.add_to(app)
-app.add_typer(coupon.app, name="coupon")
-app.add_typer(database.app, name="db")
-app.add_typer(user.app, name="user")
+
+def commands(homes: Iterable[str] = tuple(HOMES)) -> typer.Typer:
+    """The command line made of these files."""
+    app = typer.Typer(
+        name="qunxing",
+        help="群星: the open-source bot that runs WeCom communities.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
+
+    @app.callback()
+    def _all() -> None:
+        """群星: the open-source bot that runs WeCom communities."""
+
+    for home in homes:
+        import_module(f"bot.cli.{home}").add_to(app)
+    return app
 
 
 def main() -> None:
     """The entry point: what we foresaw is said in words, without a traceback."""
+    wanted = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
+    homes = [home for home, words in HOMES.items() if wanted in words]
     try:
-        app()
+        commands(homes or HOMES)()
     except QunxingError as error:
         complain(error)
         sys.exit(1)

@@ -30,6 +30,10 @@ Files = Annotated[
 ]
 
 
+def add_to(parent: typer.Typer) -> None:
+    parent.add_typer(app, name="sop")
+
+
 @app.command("validate")
 def validate(files: Files) -> None:
     """Check files without touching any database; every mistake with line, expectation and example."""

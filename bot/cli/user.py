@@ -15,6 +15,10 @@ from storage.engine import database
 app = typer.Typer(help="Console accounts.", no_args_is_help=True)
 
 
+def add_to(parent: typer.Typer) -> None:
+    parent.add_typer(app, name="user")
+
+
 @app.callback()
 def _group() -> None:
     """Console accounts."""
