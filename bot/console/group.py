@@ -11,7 +11,8 @@ from aiohttp import web
 
 from bot.console.page import Page, live, living, render, room, way, whole
 from bot.console.words import light
-from sop.engagement import NOTES, PARTS, STANDARD, explain
+from sop.engagement import NOTES, PARTS, explain
+from sop.formula import STANDARD
 from storage import report
 from storage.alarm import open_alarms
 from storage.engagement import EngagementStore
