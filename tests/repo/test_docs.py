@@ -107,9 +107,9 @@ def test_every_link_leads_somewhere() -> None:
 def _commands() -> list[str]:
     from typer.main import get_group
 
-    from bot.cli.main import app
+    from bot.cli.main import commands
 
-    return list(get_group(app).commands)
+    return list(get_group(commands()).commands)
 
 
 def _default(key: Key) -> Any:
