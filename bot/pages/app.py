@@ -84,7 +84,7 @@ async def _enter(request: web.Request) -> web.StreamResponse:
 def _wing(prefix: str, here: Place) -> web.Application:
     """The pages under one prefix."""
     pages = web.Application(middlewares=[_guard], client_max_size=LARGEST_FORM)
-    pages[PLACE], pages[static.STATICS] = here, static.load()
+    pages[PLACE], pages[static.STATICS], pages[article.SHELF] = here, static.load(), article.load()
     for page in PAGES:
         if page.path.startswith(f"{prefix}/"):
             pages.router.add_route(page.method, page.path.removeprefix(prefix), page.handler)
@@ -118,7 +118,11 @@ async def _login(request: web.Request) -> web.StreamResponse:
     """Back from WeCom; a way that is not ours ends here, so that nobody goes in circles."""
     visitors = place(request).visitors
     return await visitors.returned(request) or lost(
-        request, visitors.of(request), "没有认出你来", "登录没有完成。回到消息里再点一次链接就好。", status=400
+        request,
+        visitors.of(request),
+        "没有认出你来",
+        "登录没有完成。回到消息里再点一次链接就好。",
+        status=400,
     )
 
 

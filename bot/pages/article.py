@@ -51,23 +51,25 @@ def _block(part: str) -> Block:
     return Block("paragraph", lines)
 
 
-def _load() -> dict[str, Article]:
+def load() -> dict[str, Article]:
+    """Every article by its slug, in the order of the shelf."""
     shelf = sorted((files("bot.pages") / "articles").iterdir(), key=lambda file: file.name)
     found = [read_article(file.name.removesuffix(".txt"), file.read_text("utf-8")) for file in shelf]
     return {article.slug: article for article in found}
 
 
-ARTICLES = _load()
+SHELF = web.AppKey("shelf", dict[str, Article])
 
 
 @known
 async def show(request: web.Request, visitor: Visitor) -> web.StreamResponse:
-    article = ARTICLES.get(request.match_info["slug"])
+    shelf = request.app[SHELF]
+    article = shelf.get(request.match_info["slug"])
     if article is None:
         return lost(request, visitor, "文章找不到了", "它可能已经换了地方。回到首页看看别的吧。")
-    slugs = list(ARTICLES)
+    slugs = list(shelf)
     following = slugs[(slugs.index(article.slug) + 1) % len(slugs)]
-    return draw(request, "article.html", visitor, article=article, following=ARTICLES[following])
+    return draw(request, "article.html", visitor, article=article, following=shelf[following])
 
 
 PAGES = (Page("GET", "/m/article/{slug}", show),)

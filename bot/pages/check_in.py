@@ -51,7 +51,9 @@ def _stages(tx: Tx, streak: int) -> list[Stage]:
     for step in (step for template in tx.templates.running() for step in template.steps):
         for reward in step.task.rewards if isinstance(step.task, CheckIn) else ():
             batch = tx.coupons.batch(reward.coupon) if reward.coupon else None
-            prizes.setdefault(reward.days, batch.name if batch else f"点亮「{reward.tag}」" if reward.tag else "")
+            prizes.setdefault(
+                reward.days, batch.name if batch else f"点亮「{reward.tag}」" if reward.tag else ""
+            )
     return [Stage(days, prize, max(0, days - streak)) for days, prize in sorted(prizes.items()) if prize]
 
 
@@ -68,7 +70,13 @@ async def show(request: web.Request, visitor: Visitor) -> web.StreamResponse:
     track = await place(request).read(lambda tx: track_of(tx, visitor.member, today))
     this_month = sum(day.replace(day=1) == today.replace(day=1) for day in track.done)
     return draw(
-        request, "checkin.html", visitor, track=track, today=today, month=month_of(today), this_month=this_month
+        request,
+        "checkin.html",
+        visitor,
+        track=track,
+        today=today,
+        month=month_of(today),
+        this_month=this_month,
     )
 
 

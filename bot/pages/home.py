@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from bot.pages.article import ARTICLES, Article
+from bot.pages.article import SHELF
 from bot.pages.check_in import NOTHING, Track, track_of
 from bot.pages.page import Page, draw, known, place
 from bot.pages.visitor import Visitor
@@ -47,7 +47,7 @@ async def show(request: web.Request, visitor: Visitor) -> web.StreamResponse:
         )
 
     mine = await here.read(look)
-    articles: tuple[Article, ...] = tuple(ARTICLES.values())[:READS]
+    articles = list(request.app[SHELF].values())[:READS]
     return draw(request, "home.html", visitor, mine=mine, today=here.today, articles=articles)
 
 

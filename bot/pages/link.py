@@ -16,7 +16,9 @@ async def follow(request: web.Request, visitor: Visitor) -> web.StreamResponse:
     here, token = place(request), request.match_info["token"]
     found = await here.read(lambda tx: tx.links.get(token)) if is_token(token) else None
     if found is None or not allowed(found.target):
-        return lost(request, visitor, "链接找不到了", "链接可能写错了，或者已经撤下。回到消息里再点一次试试。")
+        return lost(
+            request, visitor, "链接找不到了", "链接可能写错了，或者已经撤下。回到消息里再点一次试试。"
+        )
     if request.method == "GET" and not is_machine(request) and not visitor.staff:
         await _tell(request, token, visitor.member)
     return web.Response(status=302, headers={"Location": absolute(found.target, here.settings.public_url)})

@@ -151,7 +151,7 @@ def draw(
 
 
 def lost(
-    request: web.Request, visitor: Visitor, title: str, words: str, *, status: int = 404, back: str = ""
+    request: web.Request, visitor: Visitor, title: str, words: str, *, status: int = 404
 ) -> web.Response:
     """Nothing is here, said kindly."""
-    return draw(request, "lost.html", visitor, status=status, title=title, words=words, back=back)
+    return draw(request, "lost.html", visitor, status=status, title=title, words=words)

@@ -29,7 +29,9 @@ class Static:
 def load() -> dict[str, Static]:
     """Every file by its name."""
     bodies = {name: (files("bot.pages") / "static" / name).read_bytes() for name in OURS}
-    return {name: Static(body, OURS[name], hashlib.sha256(body).hexdigest()[:10]) for name, body in bodies.items()}
+    return {
+        name: Static(body, OURS[name], hashlib.sha256(body).hexdigest()[:10]) for name, body in bodies.items()
+    }
 
 
 STATICS = web.AppKey("statics", dict[str, Static])
