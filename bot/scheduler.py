@@ -5,7 +5,7 @@ APScheduler does the arithmetic of the timetable; nothing here is worth losing. 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -52,10 +52,12 @@ class Scheduler:
                 reached = {name: triggers[name] for name, slot in upcoming.items() if slot <= now}
                 upcoming |= await self._tick(reached, now)
                 next_due = await self._tick_due(now)
-            wait = self._until(min([*upcoming.values(), *([next_due] if next_due else [])]))
+            wait = self._until([*upcoming.values(), *([next_due] if next_due else [])])
 
-    def _until(self, instant: datetime) -> float:
-        return min(self.idle_s, max(0.0, (instant - self.clock.now()).total_seconds()))
+    def _until(self, instants: Sequence[datetime]) -> float:
+        """Seconds until the first of them."""
+        now = self.clock.now()
+        return min([self.idle_s, *(max(0.0, (instant - now).total_seconds()) for instant in instants)])
 
     async def _first_slot(self, name: str, trigger: CronTrigger) -> datetime:
         """The first slot after the last one ticked; slots slept through are caught up with one tick."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 import pytest
+from structlog.testing import capture_logs
 
 from bot.bell import Bell
 from bot.clock import TurnedClock
@@ -106,6 +107,13 @@ class House:
 
     async def tags(self) -> set[str]:
         return set(await self.db.read(lambda c: TagStore(c, NOW).counts()))
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> Iterator[None]:
+    """What goes wrong here is meant to."""
+    with capture_logs():
+        yield
 
 
 @pytest.fixture
