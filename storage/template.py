@@ -7,10 +7,10 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sop.file import read
 from sqlalchemy import Connection, func, insert, select, update
 
 from sop.errors import Conflict, NotFound
+from sop.file import read
 from sop.journey import next_slot
 from sop.template import Template
 from storage.due import Due, DueStore
@@ -43,11 +43,18 @@ class TemplateStore:
         """Keep ``text`` as the newest version, a draft; refuse when ``expect`` is no longer the newest."""
         newest = self.newest_version(template_id)
         if expect is not None and expect != newest:
-            raise Conflict("template", template_id, f"was changed by someone else meanwhile (version {newest})")
+            raise Conflict(
+                "template", template_id, f"was changed by someone else meanwhile (version {newest})"
+            )
         saved = Saved(template_id, newest + 1, name, text, DRAFT, by, self._now)
         self._connection.execute(
             insert(template).values(
-                id=saved.id, version=saved.version, name=name, text=text, state=DRAFT, saved_by=by,
+                id=saved.id,
+                version=saved.version,
+                name=name,
+                text=text,
+                state=DRAFT,
+                saved_by=by,
                 saved_at=to_ms(self._now),
             )
         )
@@ -81,7 +88,9 @@ class TemplateStore:
     def retire(self, template_id: str) -> None:
         """No new journeys; those under way go on."""
         self._connection.execute(
-            update(template).where(template.c.id == template_id, template.c.state == PUBLISHED).values(state=RETIRED)
+            update(template)
+            .where(template.c.id == template_id, template.c.state == PUBLISHED)
+            .values(state=RETIRED)
         )
         DueStore(self._connection).drop(SLOT, [template_id])
 
@@ -119,7 +128,11 @@ class TemplateStore:
         return [_saved(row) for row in rows]
 
     def newest_of_each(self) -> list[Saved]:
-        newest = select(template.c.id, func.max(template.c.version).label("version")).group_by(template.c.id).subquery()
+        newest = (
+            select(template.c.id, func.max(template.c.version).label("version"))
+            .group_by(template.c.id)
+            .subquery()
+        )
         rows = self._connection.execute(
             select(template)
             .join(newest, (template.c.id == newest.c.id) & (template.c.version == newest.c.version))
@@ -128,7 +141,10 @@ class TemplateStore:
         return [_saved(row) for row in rows]
 
     def newest_version(self, template_id: str) -> int:
-        return self._connection.scalar(select(func.max(template.c.version)).where(template.c.id == template_id)) or 0
+        return (
+            self._connection.scalar(select(func.max(template.c.version)).where(template.c.id == template_id))
+            or 0
+        )
 
 
 @lru_cache(maxsize=512)
