@@ -13,7 +13,7 @@ from aiohttp import web
 from bot.pages.page import Page, draw, known, lost
 from bot.pages.visitor import Visitor
 
-READ_PER_MINUTE = 400  # characters
+READ_PER_MINUTE = 180  # characters, in the evening, on a phone
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from sop.update import CouponWanted
 from storage.tx import Tx
 
 ADDRESS = "/m/coupon/{batch}"
+GOT = "到手啦！要用的时候，回这里看券码。"
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,9 @@ async def want(request: web.Request, visitor: Visitor, fields: dict[str, str]) -
     if wallet is None or fields.get("nth") != str(len(wallet.held) + 1):
         return ""
     identity = f"page:coupon:{batch_id}:{member}:{len(wallet.held) + 1}"
-    return await here.ask(CouponWanted(at=here.now, id=identity, member=member, batch=batch_id))
+    said = await here.ask(CouponWanted(at=here.now, id=identity, member=member, batch=batch_id))
+    after = await here.read(lambda tx: tx.coupons.held_of(batch_id, member))
+    return GOT if len(after) > len(wallet.held) else said
 
 
 PAGES = (Page("GET", ADDRESS, show), Page("POST", ADDRESS, want))

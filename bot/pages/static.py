@@ -13,6 +13,7 @@ OURS = {
     "pages.js": "text/javascript",
     "star.svg": "image/svg+xml",
     "sky.svg": "image/svg+xml",
+    "constellation.svg": "image/svg+xml",
 }
 FOREVER = "public, max-age=31536000, immutable"
 
