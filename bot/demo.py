@@ -17,6 +17,7 @@ from bot.chance import SeededChance
 from bot.clock import TurnedClock
 from bot.config import Config
 from bot.console.app import add_operator
+from bot.pages.visitor import COOKIES
 from bot.simulator.sample import SEED, Sample, sample_world
 from bot.simulator.script import Script
 from bot.simulator.simulator import Simulator
@@ -26,14 +27,24 @@ from sop.file import read
 from sop.update import ClockTicked, GroupDescribed, MemberDescribed
 from storage import inbox
 from storage.coupon import CouponStore
+from storage.engagement import EngagementStore
 from storage.engine import Connection
+from storage.group import GroupStore
 from storage.template import TemplateStore
 from storage.tx import Tx
 
 LIBRARY = Path(__file__).resolve().parents[1] / "sop" / "library"
 PASSWORD = "qunxing-demo"
 HISTORY_DAYS = 56
-COUPONS = ("welcome", "新人咖啡券", 200)
+BATCHES = {
+    "welcome": "新人咖啡券",
+    "winback": "老友回归券",
+    "growth_gift": "成长礼券",
+    "checkin_14": "打卡两周券",
+    "checkin_21": "打卡三周券",
+}
+BATCH_SIZE = 100
+LINES = {"进阶交流群": 72.0}  # it has been falling for weeks: the alarm should be seen
 
 Say = Callable[[str], None]
 
@@ -56,7 +67,9 @@ async def demo(
     clock, chance = TurnedClock(start), SeededChance(SEED)
     sample = sample_world(clock, chance)
     with tempfile.TemporaryDirectory(prefix="qunxing-demo-") as folder:
-        async with Simulator(clock=clock, chance=chance, world=sample.world) as simulator:
+        async with Simulator(
+            clock=clock, chance=chance, world=sample.world, visitor_cookies=COOKIES
+        ) as simulator:
             await simulator.serve()
             config = _config(simulator, port, Path(folder))
             async with App(config, clock=clock, base=Path(folder), front=_front(simulator)) as app:
@@ -97,13 +110,14 @@ async def furnish(app: App, sample: Sample) -> None:
     people = {seat.member for group in groups for seat in group.seats if not seat.staff}
     members = [await app.gateway.member(member) for member in sorted(people)]
     await app.db.write(lambda c: _introduce(c, groups, members, now))
+    app.bells["worker"].ring()
+    await app.quiet()
     await _remember(app, sample)
     await app.db.write(lambda c: _plan(c, now, app.settings.zone))
     await app.desk.tell(
         ClockTicked(at=now, name="roll", slot=now, id=f"tick:roll:{now.isoformat()}"), lane="clock:roll"
     )
     await add_operator(app.db, "demo", PASSWORD, "admin", now)
-    app.bells["worker"].ring()
 
 
 def _introduce(
@@ -117,12 +131,21 @@ def _introduce(
 async def _remember(app: App, sample: Sample) -> None:
     """Eight weeks of talk, logged day by day as if the archive had told it."""
     day: list[Activity] = []
+    last: dict[str, datetime] = {}
     for number, record in enumerate(sample.history(HISTORY_DAYS)):
         day.append(talk(record, number))
+        last[record.member] = record.at
         if len(day) >= 500:
             await _log(app, day)
             day = []
     await _log(app, day)
+    now = app.clock.now()
+    await app.db.write(lambda c: _touch(Tx(c, now), last))
+
+
+def _touch(tx: Tx, last: dict[str, datetime]) -> None:
+    for member, at in last.items():
+        tx.members.touch(member, at)
 
 
 async def _log(app: App, facts: list[Activity]) -> None:
@@ -137,7 +160,10 @@ def _plan(connection: Connection, now: datetime, zone: str) -> None:
         template = read(text, source=path.name)
         saved = templates.save(template.id, template.name, text, by="演示")
         templates.publish(template.id, saved.version, zone=zone)
-    batch, name, size = COUPONS
+    for group in GroupStore(connection, now).all():
+        if group.name in LINES:
+            EngagementStore(connection).set_line(group.id, LINES[group.name])
     coupons = CouponStore(connection, now)
-    coupons.open(Batch(id=batch, name=name, ends=now + timedelta(days=90), valid_days=14))
-    coupons.stock(batch, [f"QX{number:05d}" for number in range(1, size + 1)])
+    for batch, name in BATCHES.items():
+        coupons.open(Batch(id=batch, name=name, ends=now + timedelta(days=90), valid_days=14))
+        coupons.stock(batch, [f"{batch[:2].upper()}{number:05d}" for number in range(1, BATCH_SIZE + 1)])
