@@ -7,7 +7,6 @@ or each on its own, any number of times.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
 import socket
 from collections.abc import Awaitable, Callable, Sequence
@@ -15,7 +14,6 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -52,6 +50,7 @@ from storage.due import DueStore
 from storage.engine import Database, database
 from storage.errand import ErrandStore
 from storage.outbox import Entry, OutboxStore
+from storage.position import first_position
 from storage.shared import Shared
 from storage.shared_memory import MemoryShared
 from storage.tx import Tx
@@ -85,7 +84,6 @@ class App:
     clock: Clock = field(default_factory=SystemClock)
     chance: Chance = field(default_factory=SystemChance)
     roles: Sequence[Role] = EVERYTHING
-    base: Path = Path(".")
     store: Database | None = None  # instead of the configured one
     front: Callable[[web.Request], Awaitable[web.StreamResponse]] | None = None  # what stands at /
     metrics: Metrics = field(default_factory=Metrics)
@@ -222,7 +220,7 @@ class App:
     # ------------------------------------------------------------ web
 
     async def _serve(self) -> None:
-        self.web = self._web()
+        self.web = self._web(await self._page_secret())
         runner = web.AppRunner(self.web, access_log=None, handle_signals=False, shutdown_timeout=DRAIN_S)
         await runner.setup()
         self._stack.push_async_callback(runner.cleanup)
@@ -237,7 +235,7 @@ class App:
             ) from error
         self.port = runner.addresses[0][1]
 
-    def _web(self) -> web.Application:
+    def _web(self, secret: bytes) -> web.Application:
         app = web.Application(client_max_size=LARGEST_REQUEST)
         corp = self.config.wecom.corp_id
         ciphers = {
@@ -253,7 +251,7 @@ class App:
             gateway=self.gateway,
             chance=self.chance,
             settings=self.settings,
-            secret=self._page_secret(),
+            secret=secret,
             oauth_base=self.config.wecom.oauth_base,
             corp_id=corp,
             agent_id=str(self.config.wecom.app[0].agent_id) if self.config.wecom.app else "",
@@ -270,14 +268,10 @@ class App:
         )
         return app
 
-    def _page_secret(self) -> bytes:
-        """The key of members' sessions: kept beside the data, made once."""
-        path = self.base / self.config.storage.data_dir / "pages.key"
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(self.chance.bytes(32))
-            path.chmod(0o600)
-        return hashlib.sha256(path.read_bytes()).digest()
+    async def _page_secret(self) -> bytes:
+        """The key of members' sessions: made once and kept with the data, so that every host has the same."""
+        made = self.chance.bytes(32).hex()
+        return bytes.fromhex(await self.db.write(lambda c: first_position(c, "pages.key", made)))
 
     async def quiet(self) -> None:
         """Wait until nothing waits to be handled, asked or sent now; for those who own the clock."""

@@ -72,7 +72,7 @@ async def demo(
         ) as simulator:
             await simulator.serve()
             config = _config(simulator, port, Path(folder))
-            async with App(config, clock=clock, base=Path(folder), front=_front(simulator)) as app:
+            async with App(config, clock=clock, front=_front(simulator)) as app:
                 url = f"http://127.0.0.1:{app.port}"
                 say("正在准备一个有 56 天历史的社群……")
                 await furnish(app, sample)

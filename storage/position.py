@@ -13,6 +13,13 @@ def read_position(connection: Connection, name: str) -> str:
     return connection.scalar(select(position.c.value).where(position.c.name == name)) or ""
 
 
+def first_position(connection: Connection, name: str, value: str) -> str:
+    """``value``, unless somebody wrote one before; returns the one in force."""
+    insertion = insert_into(connection, position).values(name=name, value=value)
+    connection.execute(insertion.on_conflict_do_nothing(index_elements=["name"]))
+    return read_position(connection, name)
+
+
 def write_position(connection: Connection, name: str, value: str) -> None:
     insertion = insert_into(connection, position).values(name=name, value=value)
     connection.execute(
