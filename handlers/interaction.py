@@ -7,9 +7,9 @@ from datetime import timedelta
 from handlers.context import Context
 from handlers.filters import Keyword, That, Via, Waited
 from handlers.router import Router
-from sop.interaction import AnswerOption, heard, result_text, tally
+from sop.interaction import AnswerOption, checked_text, heard, result_text, tally
 from sop.message import Channel, Content, Message, Reply
-from sop.template import CheckIn
+from sop.template import CheckIn, Reward
 from sop.timing import local_day
 from sop.update import AnswerGiven, CheckedIn, Kind, MessageHeard, Update, WaitEnded
 from storage.interaction import CLOSE, Run
@@ -133,8 +133,13 @@ def close(ended: WaitEnded, ctx: Context) -> None:
 
 @router.reply_to(Kind.MESSAGE, Keyword("签到", "打卡") & Via("kf"))
 def check_in_by_word(said: MessageHeard, ctx: Context) -> Reply:
+    """Answered with what the check-in noted here is about to bring."""
     ctx.tx.note(CheckedIn(at=said.at, member=said.member))
-    return Reply.of(_welcome_in(said.member, ctx, today_counts=True))
+    today = local_day(said.at, ctx.settings.zone)
+    if today in ctx.tx.interactions.days(said.member, today):
+        return Reply.of(checked_text(ctx.tx.interactions.streak(said.member, today)))
+    streak = ctx.tx.interactions.streak(said.member, today) + 1
+    return Reply.of(checked_text(streak, *_prizes(streak, ctx)))
 
 
 @router.observe(Kind.MESSAGE, where=Via("archive") & Keyword("签到", "打卡"))
@@ -146,31 +151,32 @@ def check_in_in_group(said: MessageHeard, ctx: Context) -> None:
 def check_in(checked: CheckedIn, ctx: Context) -> Reply:
     """Once a local day; a streak that reaches a stage earns its reward."""
     today = local_day(checked.at, ctx.settings.zone)
-    if ctx.tx.interactions.check_in(checked.member, today, group=checked.group):
-        _reward(checked.member, ctx.tx.interactions.streak(checked.member, today), ctx)
-    return Reply.of(_welcome_in(checked.member, ctx))
+    is_first = ctx.tx.interactions.check_in(checked.member, today, group=checked.group)
+    streak = ctx.tx.interactions.streak(checked.member, today)
+    if not is_first:
+        return Reply.of(checked_text(streak))
+    prizes = _prizes(streak, ctx)
+    for reward in _rewards(streak, ctx):
+        _give(checked.member, reward, ctx)
+    return Reply.of(checked_text(streak, *prizes))
 
 
-def _welcome_in(member: str, ctx: Context, *, today_counts: bool = False) -> str:
-    today = local_day(ctx.now, ctx.settings.zone)
-    streak = ctx.tx.interactions.streak(member, today)
-    if today_counts and today not in ctx.tx.interactions.days(member, today):
-        streak += 1
-    return f"打卡成功，已经连续 {streak} 天啦，继续保持～" if streak > 1 else "打卡成功，第一天，明天见～"
+def _rewards(streak: int, ctx: Context) -> list[Reward]:
+    """What published templates promise for a streak of exactly this many days."""
+    tasks = [step.task for template in ctx.tx.templates.running() for step in template.steps]
+    rewards = {reward for task in tasks if isinstance(task, CheckIn) for reward in task.rewards}
+    return sorted((reward for reward in rewards if reward.days == streak), key=repr)
 
 
-def _reward(member: str, streak: int, ctx: Context) -> None:
-    """The rewards that published templates promise for a streak of exactly this many days."""
-    for template in ctx.tx.templates.running():
-        for step in template.steps:
-            rewards = step.task.rewards if isinstance(step.task, CheckIn) else ()
-            for reward in rewards:
-                if reward.days == streak:
-                    _give(member, reward.tag, reward.coupon, streak, ctx)
+def _prizes(streak: int, ctx: Context) -> tuple[list[str], list[str]]:
+    """The names of the tags and of the coupons this streak earns."""
+    rewards = _rewards(streak, ctx)
+    batches = [ctx.tx.coupons.batch(reward.coupon) for reward in rewards if reward.coupon]
+    return [reward.tag for reward in rewards if reward.tag], [batch.name for batch in batches if batch]
 
 
-def _give(member: str, tag: str, coupon: str, streak: int, ctx: Context) -> None:
-    if tag:
-        ctx.tx.tags.add(member, tag, reason=f"连续打卡 {streak} 天")
-    if coupon and ctx.tx.coupons.batch(coupon) is not None:
-        ctx.tx.coupons.issue(coupon, member)
+def _give(member: str, reward: Reward, ctx: Context) -> None:
+    if reward.tag:
+        ctx.tx.tags.add(member, reward.tag, reason=f"连续打卡 {reward.days} 天")
+    if reward.coupon and ctx.tx.coupons.batch(reward.coupon) is not None:
+        ctx.tx.coupons.issue(reward.coupon, member)

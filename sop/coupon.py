@@ -8,6 +8,9 @@ from datetime import datetime, timedelta
 
 from sop.timing import spoken
 
+REMIND_BEFORE = timedelta(days=2)
+SOON = timedelta(days=1)  # who has just been told needs no reminder
+
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
@@ -41,6 +44,13 @@ class Coupon:
     expires: datetime | None = None
     redeemed: datetime | None = None
     order: str = ""
+
+    def remind_at(self) -> datetime | None:
+        """When to remind who has it: two days before it ends; None when it has no end or had a short life anyway."""
+        if self.expires is None or self.claimed is None:
+            return None
+        at = self.expires - REMIND_BEFORE
+        return at if at - self.claimed >= SOON else None
 
     def usable(self, now: datetime) -> bool:
         return self.redeemed is None and (self.expires is None or now < self.expires)
@@ -134,6 +144,11 @@ def claim_text(answer: Claim, now: datetime, zone: str) -> str:
 
 def _until(coupon: Coupon, zone: str) -> str:
     return f"，{spoken(coupon.expires, zone)} 前有效" if coupon.expires else ""
+
+
+def remind_text(batch: Batch) -> str:
+    """What everybody whose code of this batch ends soon may read; it names no code."""
+    return f"提醒一声：你领的「{batch.name}」这两天就要到期啦。点开就能看到券码，想用的话别错过～"
 
 
 # ---------------------------------------------------------------- redeeming

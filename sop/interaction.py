@@ -146,3 +146,16 @@ def _verdict(counted: Tally) -> str:
         return f"{'、'.join(f'「{option.text}」' for option in leaders)}并列第一，难分高下。"
     share = max(counted.counts) / counted.total
     return f"「{leaders[0].text}」{'遥遥领先' if share >= 0.6 else '票数最多'}，谢谢每一位参与的伙伴！"
+
+
+# ---------------------------------------------------------------- check-ins
+
+
+def checked_text(streak: int, tags: Sequence[str] = (), coupons: Sequence[str] = ()) -> str:
+    """What a member reads after a check-in, with what the streak has just earned."""
+    text = f"打卡成功，已经连续 {streak} 天啦" if streak > 1 else "打卡成功，第一天，明天见"
+    if tags:
+        text += f"，点亮{'、'.join(f'「{tag}」' for tag in tags)}"
+    if coupons:
+        text += f"，{'、'.join(f'「{name}」' for name in coupons)}已经放进「我的券」"
+    return f"{text}，继续保持～" if streak > 1 and not coupons else f"{text}～"

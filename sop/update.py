@@ -332,11 +332,12 @@ class CheckedIn(Update):
 
 @dataclass(frozen=True, kw_only=True)
 class CouponWanted(Update):
-    """A member asked for a coupon of ``batch`` on a page or through the API."""
+    """A member asked for a coupon of ``batch``; ``answered`` when they have heard already and this is only told."""
 
     kind = Kind.COUPON_WANTED
     member: str
     batch: str
+    answered: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

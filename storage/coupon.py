@@ -11,9 +11,12 @@ from sqlalchemy import Connection, and_, case, func, select, update
 
 from sop.coupon import Allowed, Batch, Claim, Coupon, Issued, Redeemed, Redemption, SoldOut, claim, redeem
 from sop.errors import NotFound
+from storage.due import Due, DueStore
 from storage.engine import can_skip_locked, insert_into
 from storage.instant import maybe_from_ms, maybe_ms, to_ms
 from storage.tables import coupon, coupon_batch
+
+REMIND = "coupon.remind"
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,10 @@ class CouponStore:
     # ------------------------------------------------------------ claiming
 
     def issue(self, batch_id: str, to: str) -> Claim:
-        """Give a member a code, or say why not. The same person asking again gets the same code when one is all they may have."""
+        """Give a member a code and wait to remind them, or say why not.
+
+        The same person asking again gets the same code when one is all they may have.
+        """
         batch = self.batch(batch_id)
         if batch is None:
             raise NotFound("coupon batch", batch_id)
@@ -102,7 +108,11 @@ class CouponStore:
         if not isinstance(verdict, Allowed):
             return verdict
         given = self._take(batch_id, to, verdict.nth, verdict.expires)
-        return SoldOut(batch) if given is None else Issued(given, batch)
+        if given is None:
+            return SoldOut(batch)
+        if remind_at := given.remind_at():
+            DueStore(self._connection).add(Due(what=REMIND, whom=given.code, occurrence="1", at=remind_at))
+        return Issued(given, batch)
 
     def _take(self, batch_id: str, member: str, nth: int, expires: datetime | None) -> Coupon | None:
         free = (
@@ -119,6 +129,10 @@ class CouponStore:
             .values(member=member, nth=nth, claimed_at=to_ms(self._now), expires_at=maybe_ms(expires))
             .returning(coupon)
         ).one_or_none()
+        return None if row is None else _coupon(row)
+
+    def get(self, code: str) -> Coupon | None:
+        row = self._connection.execute(select(coupon).where(coupon.c.code == code)).one_or_none()
         return None if row is None else _coupon(row)
 
     def held_of(self, batch_id: str, member: str) -> list[Coupon]:

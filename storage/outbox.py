@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import CompoundSelect, Connection, and_, func, literal_column, or_, select, union_all, update
@@ -330,11 +331,16 @@ class OutboxStore:
         )
         return [from_ms(at) for at in rows]
 
-    def last_to(self, member: str, limit: int = 1) -> list[Entry]:
-        """The newest messages that reached a member, for "why did I get this"."""
+    def last_to(self, member: str, limit: int = 1, *, groups: Collection[str] = ()) -> list[Entry]:
+        """The newest messages that reached a member, alone or in one of these groups, for "why did I get this"."""
+        whom = (
+            or_(outbox.c.member == member, outbox.c.group_id.in_(groups))
+            if groups
+            else outbox.c.member == member
+        )
         query = (
             select(outbox)
-            .where(outbox.c.member == member, outbox.c.state == State.SENT, outbox.c.urgent.is_(False))
+            .where(whom, outbox.c.state == State.SENT, outbox.c.urgent.is_(False))
             .order_by(outbox.c.sent_at.desc(), outbox.c.id.desc())
             .limit(limit)
         )
@@ -380,14 +386,19 @@ def _whom(member: str, group: str) -> list[Any]:
 
 def digest_of(message: Message) -> str:
     """Equal for messages that may share one group-send task: same channel, sender, kind of recipient and content."""
-    recipient = "group" if message.to_group else "member"
-    text = json.dumps(
-        [message.channel, message.sender, recipient, content_to_plain(message.content)], ensure_ascii=False
-    )
+    return _digest(message.channel, message.sender, bool(message.to_group), message.content)
+
+
+@lru_cache(maxsize=256)  # one text often goes to thousands
+def _digest(channel: Channel, sender: str, to_group: bool, content: Content) -> str:
+    recipient = "group" if to_group else "member"
+    text = json.dumps([channel, sender, recipient, content_to_plain(content)], ensure_ascii=False)
     return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 
-def content_to_plain(content: Content) -> dict[str, Any]:
+@lru_cache(maxsize=256)
+def content_to_plain(content: Content) -> Mapping[str, Any]:
+    """JSON-ready, and not to be changed."""
     return {name: value for name, value in asdict(content).items() if value is not None}
 
 

@@ -9,7 +9,6 @@ from aiohttp import web
 from bot.pages.page import Page, brought_to, draw, known, place
 from bot.pages.visitor import Visitor
 from sop.consent import NOTICE
-from sop.receipt import State
 from sop.update import ConsentChanged
 from storage.outbox import Entry
 from storage.tx import Tx
@@ -27,12 +26,9 @@ class Got:
 
 
 def _got(tx: Tx, member: str) -> list[Got]:
-    got = [Got(entry) for entry in tx.outbox.last_to(member, SHOWN)]
-    for group in tx.groups.of_member(member):
-        entries = tx.outbox.recent(states=(State.SENT,), group=group.id, limit=SHOWN)
-        got += [Got(entry, group.called) for entry in entries]
-    told = [one for one in got if one.entry.sent_at is not None and one.entry.message.why]
-    return sorted(told, key=lambda one: (one.entry.sent_at, one.entry.id), reverse=True)[:SHOWN]
+    groups = {group.id: group.called for group in tx.groups.of_member(member)}
+    entries = tx.outbox.last_to(member, SHOWN, groups=groups.keys())
+    return [Got(entry, groups.get(entry.message.to_group, "")) for entry in entries]
 
 
 @known
