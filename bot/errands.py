@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import structlog
@@ -133,8 +134,14 @@ class Errands:
     async def _remind(self, errand: Errand) -> None:
         await self.gateway.remind(errand.whom)
 
-    async def _cancel(self, errand: Errand) -> None:
-        await self.gateway.cancel(errand.whom)
+    async def _recall(self, errand: Errand) -> None:
+        """Take a task back, then ask who had got it by then."""
+        with suppress(Refused):  # it was taken back before, or has been sent to the last
+            await self.gateway.cancel(errand.whom)
+        sender, to_groups = str(errand.data["sender"]), bool(errand.data["to_groups"])
+        await self._tell(
+            replace(await self.gateway.task(errand.whom, sender, to_groups=to_groups), cancelled=True)
+        )
 
     async def _mark(self, errand: Errand) -> None:
         """Write a tag to the platform on one friendship, making the corporate tag when there is none yet."""
@@ -221,7 +228,7 @@ class Errands:
             "archive": cls._archive,
             "task": cls._task,
             "remind": cls._remind,
-            "cancel": cls._cancel,
+            "recall": cls._recall,
             "mark": cls._mark,
             "adopt": cls._adopt,
             "tags": cls._tags,

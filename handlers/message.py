@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from handlers.context import Context
 from handlers.filters import Ticked
 from handlers.router import Router
 from sop.receipt import Outcome, State
-from sop.update import ClockTicked, Kind, MessageSent, TaskReported
+from sop.update import (
+    ClockTicked,
+    ConsentChanged,
+    FriendLost,
+    GroupDismissed,
+    Kind,
+    MessageSent,
+    TaskReported,
+)
 from storage.errand import Errand
 from storage.outbox import Entry, Task
 from storage.policy import quota_name
@@ -28,41 +37,102 @@ REFUSALS = {
 
 @router.observe(Kind.CLOCK_TICKED, where=Ticked("tasks"))
 def ask_about_tasks(ticked: ClockTicked, ctx: Context) -> None:
-    """Poll open tasks, since no callback reports them; remind a sender who forgot, at most twice."""
+    """Poll open tasks, since no callback reports them; remind a sender who forgot; take back what came too late."""
     for task in ctx.tx.outbox.open_tasks():
-        ctx.tx.errands.add(
-            Errand(
-                what="task",
-                whom=task.number,
-                at=ctx.now,
-                data={"sender": task.sender, "to_groups": task.to_groups},
-            )
-        )
-        waited = ctx.now - task.created_at
-        if task.state == State.CREATED and task.reminders < MOST_REMINDERS:
-            if waited >= REMIND_AFTER * (task.reminders + 1):
-                ctx.tx.errands.add(Errand(what="remind", whom=task.number, at=ctx.now))
-                ctx.tx.outbox.count_reminder(task.number)
-        elif waited >= GIVE_UP_AFTER:
-            _give_up(task, ctx)
+        entries = ctx.tx.outbox.of_task(task.number)
+        if task.state == State.CREATED and _too_late(task, entries, ctx.now):
+            _ask("recall", task, ctx)
+            continue
+        _ask("task", task, ctx)
+        patience = _patience(entries, ctx) * (task.reminders + 1)
+        if (
+            task.state == State.CREATED
+            and task.reminders < MOST_REMINDERS
+            and ctx.now - task.created_at >= patience
+        ):
+            ctx.tx.errands.add(Errand(what="remind", whom=task.number, at=ctx.now))
+            ctx.tx.outbox.count_reminder(task.number)
+
+
+def _ask(what: str, task: Task, ctx: Context) -> None:
+    data = {"sender": task.sender, "to_groups": task.to_groups}
+    ctx.tx.errands.add(Errand(what=what, whom=task.number, at=ctx.now, data=data))
+
+
+def _too_late(task: Task, entries: Sequence[Entry], now: datetime) -> bool:
+    """Every message of it has outlived its window; without one a task lives three days."""
+    ends = [entry.message.deadline or task.created_at + GIVE_UP_AFTER for entry in entries]
+    return bool(ends) and max(ends) < now
+
+
+def _patience(entries: Sequence[Entry], ctx: Context) -> timedelta:
+    """How long the step lets its sender wait before the first reminder."""
+    message = entries[0].message if entries else None
+    template = ctx.tx.templates.read(message.template, message.template_version) if message else None
+    step = template.step(message.step) if template and message else None
+    return step.confirm.after if step else REMIND_AFTER
+
+
+@router.observe(Kind.CONSENT_CHANGED)
+def recall_after_opt_out(changed: ConsentChanged, ctx: Context) -> None:
+    """Who says no is taken out of tasks nobody has confirmed yet."""
+    if not changed.granted:
+        _recall(ctx.tx.outbox.created_for(changed.member), "对方已退订，从群发任务里撤出", ctx)
+
+
+@router.observe(Kind.FRIEND_LOST)
+def recall_after_loss(lost: FriendLost, ctx: Context) -> None:
+    _recall(
+        ctx.tx.outbox.created_for(lost.member, sender=lost.staff), "对方已不再是好友，从群发任务里撤出", ctx
+    )
+
+
+@router.observe(Kind.GROUP_DISMISSED)
+def recall_after_dismissal(dismissed: GroupDismissed, ctx: Context) -> None:
+    _recall(ctx.tx.outbox.created_for(dismissed.group), "群已解散，从群发任务里撤出", ctx)
+
+
+def _recall(entries: Sequence[Entry], reason: str, ctx: Context) -> None:
+    """Take the whole task back; it is made anew for everybody else."""
+    ctx.tx.outbox.move([entry.id for entry in entries], State.CANCELLED, reason=reason)
+    for number in sorted({entry.number for entry in entries}):
+        task = ctx.tx.outbox.task(number)
+        if task is not None:
+            _ask("recall", task, ctx)
 
 
 @router.observe(Kind.TASK_REPORTED)
 def settle(told: TaskReported, ctx: Context) -> None:
     """Created becomes confirmed when the sender tapped, and sent only for those the platform names."""
     task = ctx.tx.outbox.task(told.task)
-    if task is None or not told.confirmed:
+    if task is None or not (told.confirmed or told.cancelled):
         return
     entries = {entry.recipient: entry for entry in ctx.tx.outbox.of_task(told.task)}
-    ctx.tx.outbox.move(
-        [entry.id for entry in entries.values() if entry.state is State.CREATED],
-        State.CONFIRMED,
-        reason=f"{told.sender} 已确认，等平台回报结果",
-    )
+    if told.confirmed:
+        created = [entry.id for entry in entries.values() if entry.state is State.CREATED]
+        ctx.tx.outbox.move(created, State.CONFIRMED, reason=f"{told.sender} 已确认，等平台回报结果")
     for recipient, outcome, at in told.results:
         if recipient in entries:
             _result(entries[recipient], Outcome(outcome), at, ctx)
-    _close_when_done(task, ctx)
+    if told.cancelled:
+        _take_back(task, ctx)
+    else:
+        _close_when_done(task, ctx)
+
+
+def _take_back(task: Task, ctx: Context) -> None:
+    """Who got nothing from a task we took back: in their window they are asked for anew, after it they are not."""
+    ctx.tx.outbox.close_task(task.number, State.CANCELLED)
+    for entry in ctx.tx.outbox.of_task(task.number):
+        ends = entry.message.deadline
+        if entry.state is State.CONFIRMED:
+            ctx.tx.outbox.move([entry.id], State.REFUSED, reason="员工确认后任务被撤回，没有送达")
+        elif entry.state is State.CREATED and ends is not None and ctx.now < ends:
+            ctx.tx.outbox.move([entry.id], State.WAITING, reason="同一任务里有人撤出，重新建任务")
+        elif entry.state is State.CREATED:
+            ctx.tx.outbox.move(
+                [entry.id], State.CANCELLED, reason=f"{task.sender} 没有在发送窗口内确认，任务已撤回"
+            )
 
 
 def _result(entry: Entry, outcome: Outcome, at: int, ctx: Context) -> None:
@@ -85,14 +155,6 @@ def _close_when_done(task: Task, ctx: Context) -> None:
         ctx.tx.outbox.close_task(task.number, State.SENT, ctx.now)
     elif State.CONFIRMED in states:
         ctx.tx.outbox.close_task(task.number, State.CONFIRMED, ctx.now)
-
-
-def _give_up(task: Task, ctx: Context) -> None:
-    """A task nobody confirmed for days is cancelled, so that it cannot go out when nobody expects it."""
-    ctx.tx.errands.add(Errand(what="cancel", whom=task.number, at=ctx.now))
-    waiting = [entry.id for entry in ctx.tx.outbox.of_task(task.number) if entry.state is State.CREATED]
-    ctx.tx.outbox.move(waiting, State.CANCELLED, reason=f"{task.sender} 三天没有确认，任务已取消")
-    ctx.tx.outbox.close_task(task.number, State.CANCELLED)
 
 
 def _month_ends(now: datetime) -> datetime:

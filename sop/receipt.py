@@ -28,7 +28,15 @@ class State(StrEnum):
 MOVES: dict[State, frozenset[State]] = {
     State.WAITING: frozenset({State.SENDING, State.REFUSED, State.CANCELLED}),
     State.SENDING: frozenset({State.WAITING, State.CREATED, State.SENT, State.REFUSED, State.UNKNOWN}),
-    State.CREATED: frozenset({State.CONFIRMED, State.SENT, State.REFUSED, State.CANCELLED}),
+    State.CREATED: frozenset(
+        {
+            State.CONFIRMED,
+            State.SENT,
+            State.REFUSED,
+            State.CANCELLED,
+            State.WAITING,
+        }  # waiting: made anew without somebody
+    ),
     State.CONFIRMED: frozenset({State.SENT, State.REFUSED}),
     State.UNKNOWN: frozenset(
         {State.UNKNOWN, State.SENT, State.CREATED, State.REFUSED, State.WAITING, State.CANCELLED}

@@ -220,6 +220,7 @@ class TaskReported(Update):
     sender: str
     confirmed: bool
     results: tuple[tuple[str, str, int], ...] = ()
+    cancelled: bool = False  # we took it back: who has no result gets nothing from it
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -294,6 +294,12 @@ class OutboxStore:
             update(task).where(task.c.number == number).values(reminders=task.c.reminders + 1)
         )
 
+    def created_for(self, recipient: str, *, sender: str = "") -> list[Entry]:
+        """Messages to a member or group that wait for a tap."""
+        whom = or_(outbox.c.member == recipient, outbox.c.group_id == recipient)
+        where = and_(outbox.c.state == State.CREATED, whom)
+        return self._entries(and_(where, outbox.c.sender == sender) if sender else where)
+
     def of_task(self, number: str) -> list[Entry]:
         return self._entries(outbox.c.number == number)
 

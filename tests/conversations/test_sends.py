@@ -83,3 +83,30 @@ id = "day1"
 when = { day = 1, time = 19:30:00, window = "3h" }
 text = "晚上好，今天读第一页。"
 """
+
+
+async def test_who_opts_out_before_the_tap_is_taken_out_and_the_rest_still_hear_it(world: World) -> None:
+    await world.publishes(text=DAILY)
+    lin, zhou = await world.befriends("小林"), await world.befriends("老周")
+    await world.turn_to(FRIDAY_EVENING)
+
+    await lin.says("退订")
+    await world.confirms_all()
+
+    assert lin.heard_from("linmo") == []
+    assert zhou.heard_from("linmo") == ["晚上好，今天读第一页。"]
+    (push,) = [entry for entry in await lin.messages() if not entry.message.urgent]
+    assert (push.state, push.reason) == (State.CANCELLED, "对方已退订，从群发任务里撤出")
+
+
+async def test_a_task_nobody_confirms_is_taken_back_when_its_window_ends(world: World) -> None:
+    await world.publishes(text=DAILY)
+    lin = await world.befriends("小林")
+    await world.turn_to(FRIDAY_EVENING)
+
+    await world.turn(hours=4)
+    await world.confirms_all()
+
+    (push,) = await lin.messages()
+    assert push.state is State.CANCELLED
+    assert lin.heard_from("linmo") == []
