@@ -27,7 +27,6 @@ HEADERS = {
     "Referrer-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-LARGEST_FORM = 64 * 1024
 REFUSALS = {
     403: ("没有提交成功", "这个请求不是从我们的页面来的。请回到消息里，重新打开链接再试。"),
     404: ("页面找不到了", "链接可能写错了，或者已经撤下。回到消息里再点一次试试。"),
@@ -83,7 +82,7 @@ async def _enter(request: web.Request) -> web.StreamResponse:
 
 def _wing(prefix: str, here: Place) -> web.Application:
     """The pages under one prefix."""
-    pages = web.Application(middlewares=[_guard], client_max_size=LARGEST_FORM)
+    pages = web.Application(middlewares=[_guard])
     pages[PLACE], pages[static.STATICS], pages[article.SHELF] = here, static.load(), article.load()
     for page in PAGES:
         if page.path.startswith(f"{prefix}/"):

@@ -26,6 +26,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Shown = Callable[[web.Request, Visitor], Awaitable[web.StreamResponse]]
 
 SAID = "qx_said"  # the cookie with the line the next page shows
+LARGEST_FORM = 32 * 1024
 STALE = "页面放得有点久了，再点一次就好。"
 
 
@@ -99,6 +100,8 @@ def brought_to(path: str) -> Callable[[Callable[..., Awaitable[str]]], Handler]:
     def decorate(work: Callable[[web.Request, Visitor, dict[str, str]], Awaitable[str]]) -> Handler:
         async def take(request: web.Request) -> web.StreamResponse:
             visitor = place(request).visitors.of(request)
+            if (request.content_length or 0) > LARGEST_FORM:
+                raise web.HTTPRequestEntityTooLarge(LARGEST_FORM, request.content_length or 0)
             fields = {key: value for key, value in (await request.post()).items() if isinstance(value, str)}
             back = path.format(**{key: quote(value, safe="") for key, value in request.match_info.items()})
             if not is_from_here(request):

@@ -90,12 +90,12 @@ class Phone:
     async def reads(self, path: str) -> str:
         return await (await self.opens(path)).text()
 
-    async def sends(self, path: str, headers: dict[str, str] | None = None, **fields: str) -> ClientResponse:
+    async def sends(self, path: str, headers: Any = None, **fields: str) -> ClientResponse:
         """Send the form of a page, with the hidden fields it carries."""
         hidden = fields_of(await self.reads(path))
         return await self.posts(path, headers, **{**hidden, **fields})
 
-    async def posts(self, path: str, headers: dict[str, str] | None = None, **fields: str) -> ClientResponse:
+    async def posts(self, path: str, headers: Any = None, **fields: str) -> ClientResponse:
         return await self.client.post(path, data=fields, headers=headers, allow_redirects=False)
 
     async def then_reads(self, answer: ClientResponse) -> str:
