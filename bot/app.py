@@ -212,10 +212,14 @@ class App:
                 await asyncio.sleep(RESTART_AFTER_S)
 
     async def _stop_roles(self) -> None:
-        for task in self._tasks:
+        """Let every role finish the batch in hand, so that nothing is left half sent; then call it away."""
+        if not self._tasks:
+            return
+        closing = [asyncio.ensure_future(self.bells[task.get_name()].close()) for task in self._tasks]
+        await asyncio.wait(closing, timeout=DRAIN_S)
+        for task in (*closing, *self._tasks):
             task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=DRAIN_S)
+        await asyncio.wait([*closing, *self._tasks], timeout=DRAIN_S)
 
     # ------------------------------------------------------------ web
 

@@ -16,6 +16,8 @@ class Bell:
         self._clock, self.tell = clock, tell
         self._rung = asyncio.Event()
         self._hold: Hold | None = None
+        self.closed = False
+        self._waiting = asyncio.Event()
 
     def ring(self) -> None:
         if self.tell is not None and not self._rung.is_set():
@@ -28,10 +30,19 @@ class Bell:
             self._hold = self._clock.hold()
         self._rung.set()
 
+    async def close(self) -> None:
+        """Return when whoever is woken by this bell has finished the batch in hand; nobody is woken any more."""
+        self.closed = True
+        await self._waiting.wait()
+
     async def wait(self, seconds: float) -> Hold:
         """Return when the bell rings or ``seconds`` have passed, holding the clock; the caller releases it when done."""
+        self._waiting.set()
         if not self._rung.is_set() and seconds > 0:
             await self._first_of(seconds)
+        if self.closed:
+            await asyncio.Event().wait()  # until we are called away
+        self._waiting.clear()
         self._rung.clear()
         hold, self._hold = self._hold, None
         return hold or self._clock.hold()

@@ -49,7 +49,7 @@ class Errands:
         wait = 0.0
         while True:
             with await self.bell.wait(wait):
-                while await self.run_once():
+                while await self.run_once() and not self.bell.closed:
                     pass
                 next_at = await self.db.read(lambda c: ErrandStore(c).next_at())
                 wait = self.idle_s

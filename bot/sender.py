@@ -81,7 +81,7 @@ class Sender:
         wait = 0.0
         while True:
             with await self.bell.wait(wait):
-                while await self.send_once():
+                while await self.send_once() and not self.bell.closed:
                     pass
                 if not self.alone:
                     await self.look_after_others()

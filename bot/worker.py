@@ -92,7 +92,7 @@ class Worker:
 
     async def _drain(self) -> float:
         """Work until nothing is ready; returns how long nothing is expected."""
-        while await self.work_once():
+        while await self.work_once() and not self.bell.closed:
             pass
         retry = await self.db.read(inbox.next_retry)
         if retry is None:
