@@ -12,7 +12,7 @@ from sqlalchemy import Connection, and_, case, func, select, update
 from sop.coupon import Allowed, Batch, Claim, Coupon, Issued, Redeemed, Redemption, SoldOut, claim, redeem
 from sop.errors import NotFound
 from storage.due import Due, DueStore
-from storage.engine import can_skip_locked, insert_into
+from storage.engine import can_skip_locked, insert_into, one_at_a_time
 from storage.instant import maybe_from_ms, maybe_ms, to_ms
 from storage.tables import coupon, coupon_batch
 
@@ -103,6 +103,7 @@ class CouponStore:
         batch = self.batch(batch_id)
         if batch is None:
             raise NotFound("coupon batch", batch_id)
+        one_at_a_time(self._connection, f"coupon:{batch_id}:{to}")
         held = self.held_of(batch_id, to)
         verdict = claim(batch, held, self._now)
         if not isinstance(verdict, Allowed):

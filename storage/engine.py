@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
 
 from sqlalchemy import Connection as Connection
-from sqlalchemy import Engine, Table, create_engine, event, make_url
+from sqlalchemy import Engine, Table, create_engine, event, func, make_url, select
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -364,6 +364,12 @@ def insert_for(dialect: str, table: Table) -> Any:
 def can_skip_locked(connection: Connection) -> bool:
     """Whether several processes claim rows at once; SQLite has one writer and nothing to skip."""
     return bool(connection.dialect.name == "postgresql")
+
+
+def one_at_a_time(connection: Connection, name: str) -> None:
+    """From here to the end of the transaction nobody else passes with the same name; SQLite has one writer anyway."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
 
 
 def sqlite_path(url: str) -> Path | None:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, func, select, update
 
 from sop.interaction import AnswerOption, Posted
 from storage.due import Due, DueStore
-from storage.engine import insert_into
+from storage.engine import insert_into, one_at_a_time
 from storage.instant import from_ms, to_ms
 from storage.tables import answer, check_in, interaction_run
 
@@ -90,7 +90,9 @@ class InteractionStore:
     def history(self, group: str) -> list[Posted]:
         """Which items this group has had, and when."""
         rows = self._connection.execute(
-            select(interaction_run.c.item, interaction_run.c.opened_at).where(interaction_run.c.group_id == group)
+            select(interaction_run.c.item, interaction_run.c.opened_at).where(
+                interaction_run.c.group_id == group
+            )
         )
         return [Posted(row.item, from_ms(row.opened_at)) for row in rows]
 
@@ -98,6 +100,7 @@ class InteractionStore:
 
     def answer(self, run_id: str, member: str, option: str) -> str | None:
         """Record an answer, or change it; returns what was answered before, None the first time."""
+        one_at_a_time(self._connection, f"answer:{run_id}:{member}")
         before = self.answer_of(run_id, member)
         insertion = insert_into(self._connection, answer).values(
             run=run_id, member=member, option=option, answered_at=to_ms(self._now)
