@@ -339,11 +339,7 @@ class OutboxStore:
 
     def last_to(self, member: str, limit: int = 1, *, groups: Collection[str] = ()) -> list[Entry]:
         """The newest messages that reached a member, alone or in one of these groups, for "why did I get this"."""
-        whom = (
-            or_(outbox.c.member == member, outbox.c.group_id.in_(groups))
-            if groups
-            else outbox.c.member == member
-        )
+        whom = or_(outbox.c.member == member, outbox.c.group_id.in_(groups))
         query = (
             select(outbox)
             .where(whom, outbox.c.state == State.SENT, outbox.c.urgent.is_(False))

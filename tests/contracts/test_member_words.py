@@ -149,9 +149,11 @@ async def test_a_word_takes_one_code_even_where_two_are_allowed(talk: Talk) -> N
 
 
 async def test_a_batch_can_be_named(talk: Talk) -> None:
-    await talk.write(
-        lambda tx: [tx.coupons.open(Batch(id="tea", name="春茶券")), tx.coupons.stock("tea", ["T-1"])]
-    )
+    def stock(tx: Tx) -> None:
+        tx.coupons.open(Batch(id="tea", name="春茶券"))
+        tx.coupons.stock("tea", ["T-1"])
+
+    await talk.write(stock)
 
     assert "T-1" in await talk.says("领券 春茶券")
     assert "没有可以领的券" in await talk.says("领券 不存在")
