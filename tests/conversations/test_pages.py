@@ -1,0 +1,82 @@
+"""What members do on our pages, from the message they got to the result their group reads."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+from tests.world import Person, World
+
+SATURDAY = datetime(2026, 7, 4, 11, 40, tzinfo=UTC)  # Saturday 19:40 in Shanghai, ten minutes after the slot
+GROUP = "新手答疑群"
+ADDRESS = re.compile(r"https?://[\w.:]+/l/[\w-]+")
+
+
+async def asked_on_saturday(world: World, *names: str) -> tuple[list[Person], str]:
+    """A group that got its weekly light interaction; its members, and the link in it."""
+    await world.founds(GROUP)
+    members = [await world.joins(name, GROUP) for name in names]
+    await world.publishes("weekly_light")
+    await world.turn_to(SATURDAY)
+    await world.confirms_all()
+    posted = "\n".join(world.group_heard(GROUP))
+    (address,) = set(ADDRESS.findall(posted))
+    return members, address
+
+
+async def test_a_vote_by_link_becomes_a_tag_and_a_result_in_the_group(world: World) -> None:
+    (lin, zhou), address = await asked_on_saturday(world, "小林", "老周")
+
+    for person, choice in ((lin, "A"), (zhou, "B")):
+        page = await person.opens(address)
+        done = await world.sim.browsers.submit(person.id, page.forms[0], option=choice)
+        assert "收到，你选了" in done.html
+    await world.turn_to(SATURDAY + timedelta(hours=25))
+    await world.confirms_all()
+
+    assert "结果出来啦，一共 2 位伙伴作答" in world.group_heard(GROUP)[-1]
+    assert (await lin.known()).tags
+    assert (await lin.known()).tags != (await zhou.known()).tags
+
+
+async def test_the_visit_of_a_link_is_remembered_of_who_came(world: World) -> None:
+    (lin,), address = await asked_on_saturday(world, "小林")
+
+    await lin.opens(address)
+
+    deeds = await world.ask(lambda tx: tx.activity.of_member(lin.id))
+    assert "visited" in [deed.kind for deed in deeds]
+
+
+async def test_somebody_who_is_no_friend_may_look_but_not_vote(world: World) -> None:
+    _, address = await asked_on_saturday(world, "小林")
+    stranger = world.sim.acts.meet("路人").id
+
+    page = await world.sim.browsers.open(stranger, address)
+
+    assert (page.status, page.forms) == (200, [])
+    assert "还不认识你" in page.html
+
+
+async def test_a_coupon_claimed_on_the_page_is_the_one_told_in_words(world: World) -> None:
+    await world.coupons("welcome", 3, name="新人咖啡券")
+    lin = await world.befriends("小林")
+    public = world.app.settings.public_url
+
+    page = await lin.opens(f"{public}/m/coupon/welcome")
+    claimed = await world.sim.browsers.submit(lin.id, page.forms[0])
+    told = await lin.says("领券")
+
+    assert "welcome-0000" in claimed.html
+    assert "还是这张：welcome-0000" in told
+
+
+async def test_opting_out_on_the_page_is_heard_everywhere(world: World) -> None:
+    lin = await world.befriends("小林")
+    public = world.app.settings.public_url
+
+    page = await lin.opens(f"{public}/m/preferences")
+    done = await world.sim.browsers.submit(lin.id, page.forms[0])
+
+    assert "你已退订" in done.html
+    assert await world.ask(lambda tx: tx.consent.refused([lin.id])) == {lin.id}
