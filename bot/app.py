@@ -74,6 +74,12 @@ class Role(StrEnum):
 
 
 EVERYTHING = tuple(Role)
+HOMES = {
+    "worker": Role.WORK,
+    "sender": Role.SEND,
+    "errands": Role.SEND,
+    "scheduler": Role.TICK,
+}  # which role does what
 
 
 @dataclass
@@ -116,21 +122,24 @@ class App:
             wecom_settings(self.config), outgoing, self.clock, self.chance, self.shared
         )
         self.switchboard = Switchboard(ROUTERS)
-        self.bells = {name: Bell(self.clock) for name in ("worker", "sender", "errands", "scheduler")}
-        for name, bell in self.bells.items():
-            self.shared.listen(name, bell.wake)
-            if not self._alone:
-                bell.tell = partial(self._ring_fleet, name)
+        self._ringing: dict[str, asyncio.Task[None]] = {}
+        self.bells = {name: self._bell(name, role) for name, role in HOMES.items()}
         self.desk = Desk(
             self.db, self.clock, self.switchboard, self.context_of, self.bells["worker"], self._ring_others
         )
         self._tasks: list[asyncio.Task[None]] = []
-        self._ringing: set[asyncio.Task[None]] = set()
         self._stack.push_async_callback(self._stop_roles)
         if Role.WEB in self.roles:
             await self._serve()
         for name, run in self._runs():
             self._tasks.append(asyncio.create_task(self._supervise(name, run), name=name))
+
+    def _bell(self, name: str, role: Role) -> Bell:
+        """A bell for a part of us; other processes hear it too, unless we are the whole bot."""
+        tell = None if self._alone else partial(self._ring_fleet, name)
+        bell = Bell(self.clock, tell, here=role in self.roles)
+        self.shared.listen(name, bell.wake)
+        return bell
 
     def _shared(self) -> Shared:
         url = self.config.storage.redis.get_secret_value()
@@ -301,9 +310,10 @@ class App:
 
     def _ring_fleet(self, name: str) -> None:
         """Whoever has this role in another process is woken too; a lost ring costs a second."""
-        ringing = asyncio.get_running_loop().create_task(self.shared.ring(name))
-        self._ringing.add(ringing)
-        ringing.add_done_callback(self._ringing.discard)
+        if name not in self._ringing:
+            ringing = asyncio.get_running_loop().create_task(self.shared.ring(name))
+            self._ringing[name] = ringing
+            ringing.add_done_callback(lambda _: self._ringing.pop(name, None))
 
     def _count(self, update: Update, reaction: Reaction) -> None:
         self.metrics.updates.labels(str(update.kind)).inc()

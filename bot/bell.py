@@ -11,21 +11,23 @@ from bot.clock import Clock, Hold
 class Bell:
     """Ring it as often as you like; whoever waits is woken once."""
 
-    def __init__(self, clock: Clock, tell: Callable[[], None] | None = None) -> None:
-        """``tell`` lets other processes know; it is not called for a bell that is ringing already."""
-        self._clock, self.tell = clock, tell
+    def __init__(self, clock: Clock, tell: Callable[[], None] | None = None, *, here: bool = True) -> None:
+        """``tell`` lets other processes know. A bell that is not ``here`` wakes nobody in this process."""
+        self._clock, self._tell, self._here = clock, tell, here
         self._rung = asyncio.Event()
         self._hold: Hold | None = None
         self.closed = False
         self._waiting = asyncio.Event()
 
     def ring(self) -> None:
-        if self.tell is not None and not self._rung.is_set():
-            self.tell()
+        if self._tell is not None and not self._rung.is_set():
+            self._tell()
         self.wake()
 
     def wake(self) -> None:
         """Ring here only: somebody else rang and told us."""
+        if not self._here:
+            return
         if self._hold is None:
             self._hold = self._clock.hold()
         self._rung.set()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import TypeVar
 
 import structlog
 
-from bot.app import App
+from bot.app import App, Role
 from bot.chance import SeededChance
 from bot.clock import TurnedClock
 from bot.config import Config
@@ -230,11 +230,25 @@ async def world_at(start: datetime, folder: Path) -> AsyncIterator[World]:
             yield World(sim, app, clock)
 
 
-def _config(sim: Simulator, folder: Path) -> Config:
+@asynccontextmanager
+async def fleet_at(start: datetime, folder: Path, database: str, redis: str) -> AsyncIterator[World]:
+    """The same corp, and the four roles as processes would run them: apart, meeting only in the database and Redis."""
+    clock = TurnedClock(start)
+    async with AsyncExitStack() as stack:
+        sim = await stack.enter_async_context(Simulator(clock=clock, chance=SeededChance(7)))
+        await sim.serve()
+        sim.acts.hire("linmo", "林墨")
+        config = _config(sim, folder, database=database, redis=redis)
+        roles = [await stack.enter_async_context(App(config, clock=clock, roles=[role])) for role in Role]
+        await sim.connect(f"http://127.0.0.1:{roles[0].port}")
+        yield World(sim, roles[0], clock)
+
+
+def _config(sim: Simulator, folder: Path, **storage: str) -> Config:
     plain = sim.settings()
     port = _free_port()
     plain["server"] = {"host": "127.0.0.1", "port": port, "public_url": f"http://127.0.0.1:{port}"}
-    plain["storage"] = {"database": f"sqlite:///{folder / 'world.sqlite'}", "data_dir": str(folder)}
+    plain["storage"] = {"database": f"sqlite:///{folder / 'world.sqlite'}", **storage}
     plain["community"] = {"operators": ["linmo"]}
     return Config.model_validate(plain)
 
