@@ -13,7 +13,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -23,7 +23,7 @@ from sqlalchemy import Connection as Connection
 from sqlalchemy import Engine, Table, create_engine, event, func, make_url, select
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -115,8 +115,6 @@ class SqliteDatabase:
 
     async def __aenter__(self) -> Self:
         path = make_url(self.url).database
-        if path and path != ":memory:":
-            await asyncio.to_thread(Path(path).parent.mkdir, parents=True, exist_ok=True)
         self._writer_engine = self._engine("BEGIN IMMEDIATE")
         self._reader_engine = self._engine("BEGIN")
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="sqlite-read")
@@ -124,11 +122,13 @@ class SqliteDatabase:
         self._opened: list[Connection] = []
         self._thread = threading.Thread(target=self._write_forever, name="sqlite-write", daemon=True)
         try:
+            if path and path != ":memory:":
+                await asyncio.to_thread(Path(path).parent.mkdir, parents=True, exist_ok=True)
             writer = await asyncio.to_thread(self._writer_engine.connect)
-        except OperationalError as error:
+        except (OSError, DBAPIError) as error:
             raise Misconfigured(
-                f"The database {path} cannot be opened: {error.orig}.",
-                remedy="Check that the folder exists and can be written to.",
+                f"The database {path} cannot be opened: {reason_of(error)}.",
+                remedy="Check that the folder can be written to and the disk is not full, or change storage.database.",
                 field="storage.database",
             ) from error
         self._writer = writer
@@ -343,6 +343,12 @@ def is_trouble(error: BaseException | None) -> bool:
     return False
 
 
+def reason_of(error: BaseException) -> str:
+    """The cause alone, in the words of whoever refused."""
+    said = error.orig if isinstance(error, DBAPIError) else getattr(error, "strerror", None)
+    return str(said or error)
+
+
 def _troubled(error: DBAPIError) -> bool:
     code = getattr(error.orig, "sqlite_errorcode", None)
     state = getattr(error.orig, "sqlstate", None) or ""
@@ -376,12 +382,3 @@ def sqlite_path(url: str) -> Path | None:
     """The file behind a SQLite URL; None for another database."""
     parsed = make_url(url)
     return Path(parsed.database or "") if parsed.get_backend_name() == "sqlite" else None
-
-
-def copy_sqlite(source: Path, target: Path) -> None:
-    """A consistent copy of a database that may be in use."""
-    if not source.exists():
-        raise Misconfigured(f"There is no database at {source}.", remedy="Check storage.database.")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with closing(sqlite3.connect(source)) as whole, closing(sqlite3.connect(target)) as copy:
-        whole.backup(copy)

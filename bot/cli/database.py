@@ -13,7 +13,8 @@ from bot.cli.frame import ConfigPath, configured, out, quiet_log, run_async
 from bot.config import Config
 from sop.errors import Misconfigured
 from storage import schema
-from storage.engine import copy_sqlite, database, sqlite_path
+from storage.copy import copy_sqlite, restore_sqlite
+from storage.engine import database, sqlite_path
 
 app = typer.Typer(help="Schema and copies.", no_args_is_help=True)
 
@@ -66,13 +67,9 @@ def restore(
     if path is None:
         _postgres("pg_restore", settings, ["--clean", "--if-exists", str(file)])
     else:
-        if path.exists():
-            kept = path.with_name(path.name + ".before-restore")
-            copy_sqlite(path, kept)
+        kept = restore_sqlite(file, path)
+        if kept is not None:
             out.print(f"原来的数据库留在 {kept}")
-            for leftover in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
-                leftover.unlink(missing_ok=True)
-        copy_sqlite(file, path)
     out.print("已恢复。先停着机器人核对一遍再启动：备份之后发生的事它都不知道。")
 
 

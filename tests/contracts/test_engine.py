@@ -15,11 +15,11 @@ from sqlalchemy import Connection, Engine, event, insert, make_url, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from sop.errors import Misconfigured
+from storage.copy import copy_sqlite
 from storage.engine import (
     Database,
     SqliteDatabase,
     TransactionLost,
-    copy_sqlite,
     database,
     is_trouble,
     sqlite_path,
