@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rich.table import Table
+from rich.text import Text
 
 from bot.app import App
 from bot.simulator.simulator import Simulator
@@ -39,7 +40,7 @@ class Reckoning:
         table = Table("", "机器人", "模拟器", "")
         for line in self.lines:
             seen = "" if line.seen is None else str(line.seen)
-            mark = "" if line.seen is None else "[green]✓[/green]" if line.agrees else "[red]✗[/red]"
+            mark = "" if line.seen is None else Text("✓", "green") if line.agrees else Text("✗", "red")
             table.add_row(line.what, str(line.ours), seen, mark)
         return table
 

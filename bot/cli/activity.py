@@ -78,7 +78,7 @@ def _say(result: history.ImportResult, file: Path) -> None:
         f"读了 {result.rows} 行，新增 {result.new} 条，已有 {result.known} 条，跳过坏行 {result.bad} 行。"
     )
     for row in result.bad_rows:
-        err.print(f"  第 {row.line} 行：{row.reason}", markup=False)
+        err.print(f"  第 {row.line} 行：{row.reason}")
     if result.bad > len(result.bad_rows):
         err.print(f"  ……还有 {result.bad - len(result.bad_rows)} 行")
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import typer
@@ -34,34 +35,38 @@ def add_to(parent: typer.Typer) -> None:
 def import_codes(
     batch: Annotated[str, typer.Argument(help="The batch's id, as templates name it.")],
     file: Annotated[Path, typer.Argument(help="One code a line.")],
-    name: Annotated[str, typer.Option(help="What members read.")] = "",
-    per_member: Annotated[int, typer.Option(min=1)] = 1,
+    name: Annotated[str | None, typer.Option(help="What members read; the id when not given.")] = None,
+    per_member: Annotated[
+        int | None, typer.Option(min=1, help="Codes one person may claim; 1 when not given.")
+    ] = None,
     starts: Annotated[datetime | None, typer.Option(help="Local time of the community.")] = None,
     ends: Annotated[datetime | None, typer.Option(help="Local time of the community.")] = None,
     valid_days: Annotated[
-        int, typer.Option(min=0, help="Days a claimed code counts; 0 is until the end.")
-    ] = 0,
+        int | None, typer.Option(min=0, help="Days a claimed code counts; 0, if not given, is until the end.")
+    ] = None,
     config: ConfigPath = None,
 ) -> None:
-    """Put codes into a batch; importing the same file again adds nothing."""
+    """Put codes into a batch; the same file again adds nothing, and what is not said again stays as it is."""
     quiet_log()
     settings = configured(config)
+    if not batch.strip():
+        raise typer.BadParameter("A batch needs an id, like spring-2026.", param_hint="BATCH")
     codes = _codes(file)
     zone = ZoneInfo(settings.community.timezone)
-    opened = Batch(
-        id=batch,
-        name=name or batch,
-        per_member=per_member,
-        valid_days=valid_days,
-        starts=starts.replace(tzinfo=zone) if starts else None,
-        ends=ends.replace(tzinfo=zone) if ends else None,
-    )
+    said = {
+        "name": name,
+        "per_member": per_member,
+        "valid_days": valid_days,
+        "starts": starts.replace(tzinfo=zone) if starts else None,
+        "ends": ends.replace(tzinfo=zone) if ends else None,
+    }
+    rules = {key: value for key, value in said.items() if value is not None}
 
     async def work() -> int:
         now = SystemClock().now()
         async with database(settings.storage.database.get_secret_value()) as db:
             await schema.ensure(db)
-            await db.write(lambda c: CouponStore(c, now).open(opened))
+            await db.write(partial(_open, batch, rules, now))
             added = 0
             chunks = [codes[start : start + CHUNK] for start in range(0, len(codes), CHUNK)]
             for chunk in track(chunks, description="导入券码", console=err, disable=len(chunks) < 2):
@@ -70,6 +75,11 @@ def import_codes(
 
     added = run_async(work())
     out.print(f"批次 {batch}：文件里有 {len(codes)} 个券码，新增 {added} 个。")
+
+
+def _open(batch: str, rules: dict[str, Any], now: datetime, connection: Connection) -> None:
+    store = CouponStore(connection, now)
+    store.open(replace(store.batch(batch) or Batch(id=batch, name=batch), **rules))
 
 
 def _stock(batch: str, codes: list[str], now: datetime, connection: Connection) -> int:
@@ -86,6 +96,8 @@ def _codes(file: Path) -> list[str]:
             f"{file} is not UTF-8 text.", remedy="Save it as UTF-8, one code a line."
         ) from error
     codes = list(dict.fromkeys(line.strip() for line in lines if line.strip()))
+    if not codes:
+        raise Misconfigured(f"{file} holds no codes.", remedy="Write one code a line.")
     bad = [code for code in codes if len(code) > LONGEST_CODE or any(sign.isspace() for sign in code)]
     if bad:
         raise Misconfigured(

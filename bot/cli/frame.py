@@ -27,8 +27,9 @@ ConfigPath = Annotated[
 
 PAPER = 160  # columns of what is not a terminal, so that a piped table is whole
 
-out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else PAPER)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+# no markup: [console] is a section, and a group may be called [bold]
+out = Console(highlight=False, soft_wrap=True, markup=False, width=None if sys.stdout.isatty() else PAPER)
+err = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
 
 
 def configured(path: Path | None, *, required: bool = False) -> Config:
@@ -56,9 +57,9 @@ def run_async(work: Coroutine[Any, Any, T]) -> T:
 def complain(error: QunxingError) -> None:
     """Say what went wrong, and what to do next."""
     if isinstance(error, TemplateError):
-        err.print(str(error), style="red", markup=False)
+        err.print(str(error), style="red")
         return
-    err.print(f"错误 / error: {error}", style="red", markup=False)
+    err.print(f"错误 / error: {error}", style="red")
 
 
 def quiet_log() -> None:

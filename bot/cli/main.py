@@ -9,7 +9,7 @@ from importlib import import_module
 import typer
 
 from bot.cli.frame import complain
-from sop.errors import QunxingError
+from sop.errors import Misconfigured, QunxingError
 
 HOMES = {
     "run": ("init", "check", "run", "web", "work", "send", "tick"),
@@ -50,8 +50,30 @@ def main() -> None:
     except QunxingError as error:
         complain(error)
         sys.exit(1)
+    except Exception as error:
+        foreseen = _trouble(error)
+        if foreseen is None:
+            raise
+        complain(foreseen)
+        sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _trouble(error: Exception) -> QunxingError | None:
+    """A full disk, a file that cannot be read, a database gone away: nobody's mistake in the program."""
+    from storage.engine import is_trouble, reason_of
+
+    if isinstance(error, OSError):
+        return Misconfigured(
+            f"{error.filename or 'The machine'}: {reason_of(error)}.", remedy="Check the disk and the rights."
+        )
+    if not is_trouble(error):
+        return None
+    return Misconfigured(
+        f"The database is in trouble: {reason_of(error)}.",
+        remedy="Check its disk and whether it runs; qunxing check looks at both.",
+    )
 
 
 if __name__ == "__main__":

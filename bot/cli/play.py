@@ -36,14 +36,14 @@ def show(
     if reckoning is not None:
         out.print(reckoning.table())
         if not reckoning.agrees:
-            out.print("[red]机器人和模拟器对不上，见上表。[/red]")
+            out.print("机器人和模拟器对不上，见上表。", style="red")
             raise typer.Exit(1)
-        out.print("[green]机器人与模拟器的记录一致。[/green]")
+        out.print("机器人与模拟器的记录一致。", style="green")
 
 
 async def _play(port: int, speed: float, seconds: float) -> Reckoning | None:
     async with demo(port=port, speed=speed, start=SystemClock().now(), say=out.print) as running:
-        out.print(f"\n  群星演示已就绪：[bold]{running.url}/[/bold]")
+        out.print(f"\n  群星演示已就绪：{running.url}/", style="bold")
         out.print(f"  控制台账号 demo，密码 {PASSWORD}。Ctrl-C 结束。\n")
         if not seconds:
             await asyncio.Event().wait()
@@ -72,7 +72,7 @@ def simulate(
         from bot.simulator.corp import as_toml
 
         out.print(f"模拟的企业微信：{simulator.api_base}，聊天页面：{simulator.chat_url}")
-        out.print("把这些写进 config.toml：\n", markup=False)
-        out.print(as_toml(simulator.settings()), markup=False)
+        out.print("把这些写进 config.toml：\n")
+        out.print(as_toml(simulator.settings()))
 
     run_async(serve(port=port, bot_url=bot, ready=ready))

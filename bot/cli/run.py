@@ -47,8 +47,8 @@ def check(config: ConfigPath = None) -> None:
     settings = configured(config)
     findings = run_async(examine(settings))
     for finding in findings:
-        mark = "[green]✓[/green]" if finding.good else "[red]✗[/red]"
-        out.print(f"{mark} {finding.what}：{finding.said}")
+        out.print("✓" if finding.good else "✗", style="green" if finding.good else "red", end=" ")
+        out.print(f"{finding.what}：{finding.said}")
         if finding.remedy:
             out.print(f"   → {finding.remedy}")
     if any(not finding.good for finding in findings):

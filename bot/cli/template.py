@@ -43,7 +43,7 @@ def validate(files: Files) -> None:
             template = read(_text(path), source=str(path))
         except TemplateError as error:
             wrong += 1
-            err.print(str(error), style="red", markup=False)
+            err.print(str(error), style="red")
         else:
             out.print(f"✓ {path}：「{template.name}」，{len(template.steps)} 步")
     if wrong:
@@ -131,7 +131,7 @@ def diff(file: Path, config: ConfigPath = None) -> None:
     )
     for line in lines:
         style = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "")
-        out.print(line, style=style, markup=False)
+        out.print(line, style=style)
     if lines:
         raise typer.Exit(1)
     out.print("与已发布的版本相同。")

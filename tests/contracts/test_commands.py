@@ -1,0 +1,116 @@
+"""The command line from outside: exit codes, and errors in words instead of tracebacks."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from bot.cli.main import main
+
+
+@dataclass(frozen=True)
+class Said:
+    code: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Said]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run one command in a folder of its own; what no one caught shows itself as the exception it is."""
+    monkeypatch.chdir(tmp_path)
+
+    def command(*words: str) -> Said:
+        monkeypatch.setattr(sys, "argv", ["qunxing", *words])
+        code = 0
+        try:
+            main()
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        caught = capsys.readouterr()
+        return Said(code, caught.out, caught.err)
+
+    return command
+
+
+def test_a_word_that_is_no_command_is_wrong_use(run: Run) -> None:
+    assert run("bogus").code == 2
+
+
+def test_the_first_words_name_the_section_with_the_password(run: Run) -> None:
+    said = run("init")
+
+    assert said.code == 0
+    assert "[console]" in said.out
+
+
+def test_a_check_names_the_sections_it_speaks_of(run: Run) -> None:
+    said = run("check")
+
+    assert said.code == 1
+    assert "[[wecom.app]]" in said.out
+
+
+def test_names_with_brackets_are_shown_as_they_are(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "codes.txt").write_text("A1\nA2\n")
+
+    run("coupon", "import", "spring", "codes.txt", "--name", "[/bold]春天[x]")
+
+    assert "[/bold]春天[x]" in run("coupon", "report").out
+
+
+def test_more_codes_leave_the_rules_of_a_batch_alone(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "codes.txt").write_text("A1\n")
+    (tmp_path / "more.txt").write_text("A2\n")
+
+    run("coupon", "import", "spring", "codes.txt", "--name", "春天的券")
+    run("coupon", "import", "spring", "more.txt")
+
+    assert "春天的券" in run("coupon", "report").out
+
+
+@pytest.mark.parametrize("words", [("spring", "none.txt"), ("spring", "empty.txt")])
+def test_a_file_without_codes_is_refused(run: Run, tmp_path: Path, words: tuple[str, ...]) -> None:
+    (tmp_path / "empty.txt").write_text("\n\n")
+
+    said = run("coupon", "import", *words)
+
+    assert said.code == 1
+    assert words[1] in said.err
+
+
+def test_a_batch_without_an_id_is_wrong_use(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "codes.txt").write_text("A1\n")
+
+    assert run("coupon", "import", "", "codes.txt").code == 2
+
+
+@pytest.mark.parametrize("place", ["blocked/q.sqlite", "blocked"])
+def test_a_database_that_cannot_be_opened_is_named(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    (tmp_path / "blocked").write_bytes(b"a file in the way, and no database " * 50)
+    monkeypatch.setenv("QUNXING_STORAGE__DATABASE", f"sqlite:///{tmp_path}/{place}")
+
+    said = run("score")
+
+    assert said.code == 1
+    assert "blocked" in said.err
+    assert "storage.database" in said.err
+
+
+def test_a_copy_that_cannot_be_written_is_said_in_words(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    run("db", "upgrade")
+
+    said = run("db", "backup", "file/copy.sqlite")
+
+    assert said.code == 1
+    assert "file" in said.err
