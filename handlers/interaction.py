@@ -5,19 +5,30 @@ from __future__ import annotations
 from datetime import timedelta
 
 from handlers.context import Context
-from handlers.filters import Keyword, That, Via, Waited
+from handlers.filters import InConversation, Keyword, That, Via, Waited, folded
 from handlers.router import Router
+from sop.consent import wish
 from sop.interaction import AnswerOption, checked_text, heard, result_text, tally
-from sop.message import Channel, Content, Message, Reply
+from sop.message import Channel, Choice, Content, Message, Option, Reply
 from sop.template import CheckIn, Reward
 from sop.timing import local_day
 from sop.update import AnswerGiven, CheckedIn, Kind, MessageHeard, Update, WaitEnded
+from storage.conversation import Conversation
 from storage.interaction import CLOSE, Run
 
 router = Router("interaction")
 
 SHORT = 12  # characters; a longer line in a group is talk, not an answer
 LONGEST_WORDS = 500
+QUESTION = "question"  # the topic of a dialogue in which we await an answer in words
+PATIENCE = timedelta(minutes=30)
+COMMANDS = frozenset({"领券", "优惠券", "签到", "打卡", "今日任务", "任务", "答题"})
+NO_COMMAND = That(
+    "says no command",
+    lambda update, ctx: (
+        isinstance(update, MessageHeard) and wish(update.text) is None and folded(update.text) not in COMMANDS
+    ),
+)
 RESULT_WINDOW = timedelta(hours=15)  # a result told later than this is no news
 
 
@@ -56,6 +67,41 @@ def answer_by_word(said: MessageHeard, ctx: Context) -> Reply | None:
     run, option = chosen
     ctx.tx.note(AnswerGiven(at=said.at, member=said.member, run=run.id, option=option.id, group=run.group))
     return Reply.of(f"收到，你选了「{option.text}」，结果出来第一时间告诉大家～")
+
+
+# ---------------------------------------------------------------- asking again, in a dialogue
+
+
+@router.reply_to(Kind.MESSAGE, Keyword("今日任务", "任务", "答题") & Via("kf"))
+def ask(said: MessageHeard, ctx: Context) -> Reply:
+    """What still waits for this member's answer: options to tap, or a question whose answer is the next thing said."""
+    run = _unanswered(said.member, ctx)
+    if run is None:
+        return Reply.of("现在没有等你回答的题目，有新的会告诉你～")
+    if run.options:
+        shown = tuple(Option(option.id, option.text) for option in run.options)
+        return Reply(Content(run.question, choice=Choice(run.id, run.question, shown)))
+    until = min(run.closes, ctx.now + PATIENCE)
+    ctx.tx.conversations.open(Conversation(said.member, QUESTION, {"run": run.id}, until))
+    return Reply.of(f"{run.question}\n直接回复我一句就好；先不答就说「算了」。")
+
+
+def _unanswered(member: str, ctx: Context) -> Run | None:
+    groups = [group.id for group in ctx.tx.groups.of_member(member)]
+    runs = ctx.tx.interactions.open_for(groups)
+    return next((run for run in runs if ctx.tx.interactions.answer_of(run.id, member) is None), None)
+
+
+@router.reply_to(Kind.MESSAGE, InConversation(QUESTION) & Via("kf") & NO_COMMAND)
+def answer_in_dialogue(said: MessageHeard, ctx: Context) -> Reply:
+    """The words after our question are its answer; a command is still a command."""
+    asked = ctx.conversation
+    ctx.tx.conversations.close(said.member)
+    run = ctx.tx.interactions.get(str(asked.data["run"])) if asked else None
+    if run is None or folded(said.text) == "算了":
+        return Reply.of("好的，想答的时候再说「今日任务」。")
+    ctx.tx.note(AnswerGiven(at=said.at, member=said.member, run=run.id, option=said.text, group=run.group))
+    return Reply.of("收到，谢谢你认真写下来。")
 
 
 @router.observe(Kind.MESSAGE, where=Via("archive"))
