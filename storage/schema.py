@@ -33,6 +33,7 @@ async def ensure(db: Database) -> None:
     if empty:
         await db.write(_create)
     elif found != newest():
+        _refuse_stranger(found)
         raise Misconfigured(
             f"The database has schema {found or 'unknown'}, this program needs {newest()}.",
             remedy="Make a copy with qunxing db backup, then run qunxing db upgrade.",
@@ -43,8 +44,20 @@ async def ensure(db: Database) -> None:
 async def upgrade(db: Database) -> tuple[str, str]:
     """Bring an older database up to date; returns the schema before and after."""
     before, empty = await db.read(lambda c: (current(c), not inspect(c).get_table_names()))
+    _refuse_stranger(before)
     await db.write(_create if empty else _upgrade)
     return before, newest()
+
+
+def _refuse_stranger(found: str) -> None:
+    """A schema this program has never heard of was made by a newer one."""
+    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+    if found and found not in known:
+        raise Misconfigured(
+            f"The database has schema {found}, which is newer than this program; it knows {newest()}.",
+            remedy="Run the newer program, or bring back an older copy with qunxing db restore.",
+            field="storage.database",
+        )
 
 
 def _create(connection: Connection) -> None:

@@ -1,0 +1,54 @@
+"""The schema: made when there is none, refused in words when it is of another age."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, inspect
+
+from sop.errors import Misconfigured
+from storage import schema
+from storage.engine import Database, Work, database
+from storage.tables import metadata
+
+
+@pytest.fixture
+async def db(tmp_path: Path) -> AsyncIterator[Database]:
+    async with database(f"sqlite:///{tmp_path / 'q.sqlite'}") as opened:
+        yield opened
+
+
+def aged(statement: str) -> Work[None]:
+    def work(connection: Connection) -> None:
+        connection.exec_driver_sql(statement)
+
+    return work
+
+
+async def test_an_empty_database_gets_every_table_at_once(db: Database) -> None:
+    await schema.ensure(db)
+    await schema.ensure(db)
+
+    assert set(await db.read(lambda c: inspect(c).get_table_names())) >= set(metadata.tables)
+
+
+async def test_a_database_without_a_version_is_sent_to_the_upgrade(db: Database) -> None:
+    await schema.ensure(db)
+    await db.write(aged("DELETE FROM alembic_version"))
+
+    with pytest.raises(Misconfigured, match="qunxing db upgrade"):
+        await schema.ensure(db)
+
+
+async def test_a_schema_from_the_future_is_refused_and_left_alone(db: Database) -> None:
+    await schema.ensure(db)
+    await db.write(aged("UPDATE alembic_version SET version_num = '9999'"))
+
+    with pytest.raises(Misconfigured, match="newer than this program"):
+        await schema.ensure(db)
+    with pytest.raises(Misconfigured, match="newer than this program"):
+        await schema.upgrade(db)
+
+    assert await db.read(schema.current) == "9999"
