@@ -11,7 +11,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect
 
 from sop.errors import Misconfigured
-from storage.engine import Database
+from storage.engine import Database, one_at_a_time
 from storage.tables import metadata
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -29,7 +29,7 @@ def current(connection: Connection) -> str:
 
 async def ensure(db: Database) -> None:
     """Make the schema of an empty database; refuse one of another age."""
-    found, empty = await db.read(lambda c: (current(c), not inspect(c).get_table_names()))
+    found, empty = await db.read(_state)
     if empty:
         await db.write(_create)
     elif found != newest():
@@ -43,7 +43,7 @@ async def ensure(db: Database) -> None:
 
 async def upgrade(db: Database) -> tuple[str, str]:
     """Bring an older database up to date; returns the schema before and after."""
-    before, empty = await db.read(lambda c: (current(c), not inspect(c).get_table_names()))
+    before, empty = await db.read(_state)
     _refuse_stranger(before)
     await db.write(_create if empty else _upgrade)
     return before, newest()
@@ -60,7 +60,16 @@ def _refuse_stranger(found: str) -> None:
         )
 
 
+def _state(connection: Connection) -> tuple[str, bool]:
+    """The schema, and whether there is nothing at all."""
+    return current(connection), not inspect(connection).get_table_names()
+
+
 def _create(connection: Connection) -> None:
+    """Make every table, unless another process that starts at the same time was first."""
+    one_at_a_time(connection, "schema")
+    if not _state(connection)[1]:
+        return
     metadata.create_all(connection)
     MigrationContext.configure(connection)._ensure_version_table()
     config = _config()
@@ -69,6 +78,7 @@ def _create(connection: Connection) -> None:
 
 
 def _upgrade(connection: Connection) -> None:
+    one_at_a_time(connection, "schema")
     config = _config()
     config.attributes["connection"] = connection
     command.upgrade(config, "head")

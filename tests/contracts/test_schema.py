@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
+import asyncio
+from contextlib import AsyncExitStack
 
 import pytest
 from sqlalchemy import Connection, inspect
@@ -14,12 +14,6 @@ from storage.engine import Database, Work, database
 from storage.tables import metadata
 
 
-@pytest.fixture
-async def db(tmp_path: Path) -> AsyncIterator[Database]:
-    async with database(f"sqlite:///{tmp_path / 'q.sqlite'}") as opened:
-        yield opened
-
-
 def aged(statement: str) -> Work[None]:
     def work(connection: Connection) -> None:
         connection.exec_driver_sql(statement)
@@ -27,15 +21,17 @@ def aged(statement: str) -> Work[None]:
     return work
 
 
-async def test_an_empty_database_gets_every_table_at_once(db: Database) -> None:
-    await schema.ensure(db)
-    await schema.ensure(db)
+async def test_processes_that_start_at_once_make_one_schema(database_url: str) -> None:
+    async with AsyncExitStack() as stack:
+        opened = [await stack.enter_async_context(database(database_url)) for _ in range(4)]
 
-    assert set(await db.read(lambda c: inspect(c).get_table_names())) >= set(metadata.tables)
+        await asyncio.gather(*(schema.ensure(db) for db in opened))
+
+        tables = set(await opened[0].read(lambda c: inspect(c).get_table_names()))
+    assert tables >= set(metadata.tables)
 
 
 async def test_a_database_without_a_version_is_sent_to_the_upgrade(db: Database) -> None:
-    await schema.ensure(db)
     await db.write(aged("DELETE FROM alembic_version"))
 
     with pytest.raises(Misconfigured, match="qunxing db upgrade"):
@@ -43,7 +39,6 @@ async def test_a_database_without_a_version_is_sent_to_the_upgrade(db: Database)
 
 
 async def test_a_schema_from_the_future_is_refused_and_left_alone(db: Database) -> None:
-    await schema.ensure(db)
     await db.write(aged("UPDATE alembic_version SET version_num = '9999'"))
 
     with pytest.raises(Misconfigured, match="newer than this program"):
