@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from importlib.resources import files
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from bot.simulator.simulator import Simulator
 from sop.activity import Activity, talk
 from sop.coupon import Batch
 from sop.file import read
+from sop.timing import next_weekday
 from sop.update import ClockTicked, GroupDescribed, MemberDescribed
 from storage import inbox
 from storage.coupon import CouponStore
@@ -36,6 +37,7 @@ from storage.tx import Tx
 LIBRARY = Path(__file__).resolve().parents[1] / "sop" / "library"
 PASSWORD = "qunxing-demo"
 HISTORY_DAYS = 56
+SATURDAY = 5
 BATCHES = {
     "welcome": "新人咖啡券",
     "winback": "老友回归券",
@@ -82,6 +84,18 @@ async def demo(
                     simulator.start(Script(simulator, sample).run())
                 yield Demo(app, simulator, sample, url)
                 simulator.pace(0)
+
+
+def saturday_evening(now: datetime) -> datetime:
+    """The last Saturday 18:45 in Shanghai: three quarters of an hour before the weekly interaction."""
+    return next_weekday(now - timedelta(days=7), SATURDAY, time(18, 45), "Asia/Shanghai", after=True)
+
+
+async def ask_for_results(app: App) -> None:
+    """Poll every open group-send task now, as the timetable would some minutes later."""
+    now = app.clock.now()
+    ticked = ClockTicked(at=now, name="tasks", slot=now, id=f"tick:tasks:{now.isoformat()}")
+    await app.desk.tell(ticked, lane="clock:tasks")
 
 
 def _front(simulator: Simulator) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:

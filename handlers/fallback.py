@@ -11,7 +11,7 @@ from sop.update import Kind, MessageHeard
 
 router = Router("fallback")
 
-HINT = "我还不太会聊天～回复「领券」「签到」「退订」或「为什么发给我」，我都听得懂；其他问题会有同事来回你。"
+HINT = "我还不太会聊天～回复「领券」「签到」「今日任务」「退订」或「为什么发给我」，我都听得懂；其他问题会有同事来回你。"
 
 
 @router.reply_to(Kind.MESSAGE, Via("kf"))

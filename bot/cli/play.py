@@ -9,7 +9,7 @@ import typer
 
 from bot.cli.frame import out, run_async
 from bot.clock import SystemClock
-from bot.demo import PASSWORD, Demo, demo
+from bot.demo import PASSWORD, Demo, ask_for_results, demo, saturday_evening
 from bot.log import set_up
 from bot.reckoning import Reckoning, reckon
 from bot.simulator.serve import serve
@@ -42,7 +42,9 @@ def show(
 
 
 async def _play(port: int, speed: float, seconds: float) -> Reckoning | None:
-    async with demo(port=port, speed=speed, start=SystemClock().now(), say=out.print) as running:
+    async with demo(
+        port=port, speed=speed, start=saturday_evening(SystemClock().now()), say=out.print
+    ) as running:
         out.print(f"\n  群星演示已就绪：{running.url}/", style="bold")
         out.print(f"  控制台账号 demo，密码 {PASSWORD}。Ctrl-C 结束。\n")
         if not seconds:
@@ -52,9 +54,11 @@ async def _play(port: int, speed: float, seconds: float) -> Reckoning | None:
 
 
 async def _settled(running: Demo) -> Reckoning:
-    """Stop the clock, let everything under way arrive, then compare both sides."""
+    """Stop the clock, let everything under way arrive, ask for the last results, then compare both sides."""
     running.simulator.pace(0)
     await running.simulator.quiet()
+    await running.app.quiet()
+    await ask_for_results(running.app)
     await running.app.quiet()
     return await reckon(running.app, running.simulator)
 

@@ -4,8 +4,8 @@
 const $ = (id) => document.getElementById(id);
 const BEAT_MS = 1000;
 const CHIPS = {
-  kf: ["领券", "打卡", "为什么发给我", "退订"],
-  app: ["帮助", "待确认", "群报告"],
+  kf: ["领券", "签到", "今日任务", "为什么发给我", "退订"],
+  app: ["待办", "活跃度"],
 };
 const place = new URLSearchParams(location.hash.slice(1));
 const state = { who: place.get("who") || "", talk: place.get("talk") || "", view: null, drawn: {} };
