@@ -164,7 +164,12 @@ class Health:
         return web.Response(text="ready\n")
 
     async def _numbers(self, request: web.Request) -> web.Response:
-        await self.count()
+        try:
+            await self.count()
+        except (
+            Exception
+        ) as error:  # what the process counted by itself is told even when the database is away
+            log.error("rows not counted", reason=f"{type(error).__name__}: {error}")
         return web.Response(
             body=generate_latest(self.metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST}
         )
