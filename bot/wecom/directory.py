@@ -14,6 +14,7 @@ from sop.update import Friendship, GroupDescribed, MemberDescribed, Seat
 
 STAFF = 1  # a group member's type
 CORPORATE = 1  # a tag's type
+LONGEST_NAME = 128
 TOO_MANY, NO_FRIENDS, TAG_EXISTS = 81017, 84061, 40071
 OWNERS_AT_ONCE = 100
 
@@ -51,7 +52,7 @@ class Directory:
         return MemberDescribed(
             at=self.client.clock.now(),
             member=str(told["external_userid"]),
-            name=str(told.get("name") or ""),
+            name=_name(told.get("name")),
             avatar=str(told.get("avatar") or ""),
             unionid=str(told.get("unionid") or ""),
             gender=int(told.get("gender") or 0),
@@ -80,7 +81,7 @@ class Directory:
         return GroupDescribed(
             at=self.client.clock.now(),
             group=str(chat["chat_id"]),
-            name=str(chat.get("name") or ""),
+            name=_name(chat.get("name")),
             owner=person(str(chat.get("owner") or "")),
             notice=str(chat.get("notice") or ""),
             created=int(chat.get("create_time") or 0),
@@ -145,12 +146,17 @@ def _friendship(told: dict[str, Any]) -> Friendship:
     )
 
 
+def _name(told: object) -> str:
+    """A name as people may read it: the platform promises no limit, we keep what fits a line."""
+    return str(told or "")[:LONGEST_NAME]
+
+
 def _seat(told: dict[str, Any]) -> Seat:
     is_staff = told.get("type") == STAFF
     id = str(told["userid"])
     return Seat(
         member=id.lower() if is_staff else id,
-        name=str(told.get("name") or told.get("group_nickname") or ""),
+        name=_name(told.get("name") or told.get("group_nickname")),
         staff=is_staff,
         joined=int(told.get("join_time") or 0),
         scene=int(told.get("join_scene") or 0),

@@ -40,6 +40,7 @@ from sop.update import (
     Update,
 )
 
+LONGEST_ID = 64  # of staff; every other id of the platform is shorter
 DEEPEST = 8  # an approval's tree is the deepest the platform sends
 
 _WRONG = (
@@ -114,6 +115,8 @@ class Letter:
         value = self.text(name)
         if not value:
             raise Malformed(f"{name} is missing")
+        if len(value) > LONGEST_ID:
+            raise Malformed(f"{name} is longer than {LONGEST_ID} characters")
         return value
 
     def number(self, name: str) -> int:

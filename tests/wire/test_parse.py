@@ -300,6 +300,7 @@ HOSTILE = {
         b'<!ENTITY c "&b;&b;&b;&b;&b;&b;&b;&b;&b;&b;">]><xml><MsgType>&c;</MsgType></xml>'
     ),
     "an undefined entity": b"<xml><MsgType>&lol;</MsgType></xml>",
+    "an id nobody gave out": event("change_external_chat", "ChangeType=dismiss", f"ChatId={'w' * 65}"),
     "a comment": b"<xml><!-- hi --><MsgType>text</MsgType></xml>",
 }
 

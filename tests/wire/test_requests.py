@@ -404,6 +404,12 @@ async def test_a_group_is_described_with_every_seat(gateway: WeComGateway, wire:
     assert wire.last.body == {"chat_id": "wrG1", "need_name": 1}
 
 
+async def test_a_name_without_end_is_kept_as_far_as_it_fits(gateway: WeComGateway, wire: Any) -> None:
+    wire.answer("externalcontact/groupchat/get", {"group_chat": {"chat_id": "wrG1", "name": "群" * 500}})
+
+    assert (await gateway.group("wrG1")).name == "群" * 128
+
+
 async def test_groups_are_listed_to_the_end(gateway: WeComGateway, wire: Any) -> None:
     wire.answer(
         "externalcontact/groupchat/list",
