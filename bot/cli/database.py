@@ -80,5 +80,6 @@ def _postgres(tool: str, settings: Config, arguments: list[str]) -> None:
     done = subprocess.run([tool, *target, *arguments], check=False, capture_output=True, text=True)
     if done.returncode:
         raise Misconfigured(
-            f"{tool} failed: {done.stderr.strip().splitlines()[-1:]}", remedy="See the message above."
+            f"{tool} failed: {done.stderr.strip() or done.returncode}.",
+            remedy="Check the file, storage.database and that the server runs.",
         )
