@@ -11,11 +11,13 @@ import asyncio
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
+from queue import SimpleQueue
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
 
@@ -34,6 +36,7 @@ Work = Callable[[Connection], T]
 
 GROUP_SIZE = 64  # works that may share one transaction
 READERS = 3
+LARGEST_INSERT = 256  # rows in one statement
 RETRIES = 5  # of a PostgreSQL transaction that lost a deadlock or a serialisation race
 
 
@@ -47,6 +50,10 @@ class Database(Protocol):
 
         ``urgent`` works go before others.
         """
+        ...
+
+    async def store_new(self, table: Table, rows: Sequence[dict[str, Any]], unique: str) -> None:
+        """Insert rows at once, before other works; when this returns they are on disk. What is there already stays."""
         ...
 
     async def read(self, work: Work[T]) -> T:
@@ -86,11 +93,16 @@ def database(url: str) -> Database:
 
 @dataclass(eq=False)
 class _Job:
-    work: Work[Any]
+    work: Work[Any] | None  # None when a statement is all there is to do
     future: asyncio.Future[Any]
     loop: asyncio.AbstractEventLoop
+    statement: tuple[str, list[Any]] = ("", [])
     result: Any = None
     error: BaseException | None = None
+
+    def run(self, connection: Connection) -> None:
+        if self.work is not None:
+            self.result = self.work(connection)
 
     def answer(self) -> None:
         if self.future.done():
@@ -110,7 +122,9 @@ class SqliteDatabase:
     synchronous: str = "FULL"
     _urgent: deque[_Job] = field(default_factory=deque)
     _waiting: deque[_Job] = field(default_factory=deque)
-    _wake: threading.Condition = field(default_factory=threading.Condition)
+    _asked: SimpleQueue[None] = field(
+        default_factory=SimpleQueue
+    )  # one token for each job, and one for closing
     _closing: bool = False
 
     async def __aenter__(self) -> Self:
@@ -138,9 +152,8 @@ class SqliteDatabase:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with self._wake:
-            self._closing = True
-            self._wake.notify()
+        self._closing = True
+        self._asked.put(None)
         await asyncio.to_thread(self._thread.join)
         self._readers.shutdown(wait=True)
         for connection in self._opened:
@@ -152,13 +165,22 @@ class SqliteDatabase:
     async def write(self, work: Work[T], *, urgent: bool = False) -> T:
         loop = asyncio.get_running_loop()
         job = _Job(work, loop.create_future(), loop)
-        with self._wake:
-            if self._closing:
-                raise RuntimeError("the database is closed")
-            (self._urgent if urgent else self._waiting).append(job)
-            self._wake.notify()
+        self._ask(job, self._urgent if urgent else self._waiting)
         result: T = await job.future
         return result
+
+    async def store_new(self, table: Table, rows: Sequence[dict[str, Any]], unique: str) -> None:
+        loop = asyncio.get_running_loop()
+        for part in _parts(rows):
+            job = _Job(None, loop.create_future(), loop, _insertion(table, part, unique))
+            self._ask(job, self._urgent)
+            await job.future
+
+    def _ask(self, job: _Job, queue: deque[_Job]) -> None:
+        if self._closing:
+            raise RuntimeError("the database is closed")
+        queue.append(job)
+        self._asked.put(None)
 
     async def read(self, work: Work[T]) -> T:
         loop = asyncio.get_running_loop()
@@ -193,14 +215,15 @@ class SqliteDatabase:
 
         @event.listens_for(engine, "begin")
         def _begin(connection: Connection) -> None:
-            connection.exec_driver_sql(begin)
+            raw: Any = connection.connection.dbapi_connection
+            raw.execute(begin)
 
         event.listen(engine, "savepoint", _refuse_if_lost)
         return engine
 
     def _write_forever(self) -> None:
         while jobs := self._next_jobs():
-            self._run(jobs)
+            self._run(jobs) if jobs[0].work else self._execute(jobs[0])
             by_loop: dict[asyncio.AbstractEventLoop, list[_Job]] = {}
             for job in jobs:
                 by_loop.setdefault(job.loop, []).append(job)
@@ -209,11 +232,24 @@ class SqliteDatabase:
                     loop.call_soon_threadsafe(_answer_all, answered)
 
     def _next_jobs(self) -> list[_Job]:
-        with self._wake:
-            while not (self._urgent or self._waiting or self._closing):
-                self._wake.wait()
-            queue = self._urgent or self._waiting
-            return [queue.popleft() for _ in range(min(GROUP_SIZE, len(queue)))]
+        """The next works, which share a transaction, or one statement, which is a transaction of its own."""
+        while True:
+            self._asked.get()
+            queue, jobs = self._urgent or self._waiting, list[_Job]()
+            while queue and len(jobs) < GROUP_SIZE and (queue[0].work or not jobs):
+                jobs.append(queue.popleft())
+                if not jobs[0].work:
+                    break
+            if jobs or self._closing:
+                return jobs
+
+    def _execute(self, job: _Job) -> None:
+        """One statement that begins, writes and commits without giving up the interpreter in between."""
+        try:
+            raw: Any = self._writer.connection.dbapi_connection
+            raw.execute(*job.statement)
+        except Exception as error:  # see _run
+            job.error = error
 
     def _run(self, jobs: list[_Job]) -> None:
         """All works in one transaction; if one fails, all again under savepoints; if even that fails, each alone."""
@@ -226,7 +262,7 @@ class SqliteDatabase:
         try:
             with transaction:
                 for job in jobs:
-                    job.result = job.work(self._writer)
+                    job.run(self._writer)
                 _refuse_if_lost(self._writer)
         except Exception as error:  # whatever a work raises belongs to its caller, not to this thread
             if len(jobs) == 1:
@@ -248,7 +284,7 @@ class SqliteDatabase:
     def _run_apart(self, job: _Job) -> None:
         try:
             with self._writer.begin_nested():
-                job.result = job.work(self._writer)
+                job.run(self._writer)
         except Exception as error:  # see _run
             _refuse_if_lost(self._writer)
             job.error = error
@@ -315,6 +351,9 @@ class PostgresDatabase:
                     raise
         raise AssertionError("unreachable")
 
+    async def store_new(self, table: Table, rows: Sequence[dict[str, Any]], unique: str) -> None:
+        await self.write(lambda connection: insert_new(connection, table, rows, unique))
+
     async def read(self, work: Work[T]) -> T:
         async with self._engine.connect() as plain:
             connection = await plain.execution_options(
@@ -335,9 +374,7 @@ POSTGRES_TROUBLE = ("08", "40", "53", "57", "58")  # connection, lost race, no r
 def is_trouble(error: BaseException | None) -> bool:
     """Whether the database itself is in trouble (away, locked, full): no work is to blame, and later it may be well."""
     while error is not None:
-        if isinstance(error, (TransactionLost, OSError)) or (
-            isinstance(error, DBAPIError) and _troubled(error)
-        ):
+        if isinstance(error, (TransactionLost, OSError)) or _troubled(error):
             return True
         error = error.__cause__ or error.__context__
     return False
@@ -349,11 +386,13 @@ def reason_of(error: BaseException) -> str:
     return str(said or error)
 
 
-def _troubled(error: DBAPIError) -> bool:
-    code = getattr(error.orig, "sqlite_errorcode", None)
-    state = getattr(error.orig, "sqlstate", None) or ""
+def _troubled(error: BaseException) -> bool:
+    raw = error.orig if isinstance(error, DBAPIError) else error
+    code, state = getattr(raw, "sqlite_errorcode", None), getattr(raw, "sqlstate", None)
     return (
-        error.connection_invalidated or (code or 0) & 0xFF in SQLITE_TROUBLE or state[:2] in POSTGRES_TROUBLE
+        (isinstance(error, DBAPIError) and error.connection_invalidated)
+        or (code or 0) & 0xFF in SQLITE_TROUBLE
+        or str(state or "")[:2] in POSTGRES_TROUBLE
     )
 
 
@@ -365,6 +404,35 @@ def insert_into(connection: Connection, table: Table) -> Any:
 def insert_for(dialect: str, table: Table) -> Any:
     """The same for a dialect's name, so that a statement can be made once and used often."""
     return (postgresql_insert if dialect == "postgresql" else sqlite_insert)(table)
+
+
+def insert_new(connection: Connection, table: Table, rows: Sequence[dict[str, Any]], unique: str) -> None:
+    """Insert many rows of the same columns; one whose ``unique`` column is there already stays as it is."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(
+            insert_into(connection, table).on_conflict_do_nothing(index_elements=[unique]), rows
+        )
+        return
+    raw: Any = connection.connection.dbapi_connection
+    for part in _parts(rows):
+        raw.execute(*_insertion(table, part, unique))
+
+
+def _parts(rows: Sequence[dict[str, Any]]) -> Iterator[Sequence[dict[str, Any]]]:
+    return (rows[start : start + LARGEST_INSERT] for start in range(0, len(rows), LARGEST_INSERT))
+
+
+def _insertion(table: Table, rows: Sequence[dict[str, Any]], unique: str) -> tuple[str, list[Any]]:
+    """All rows in one statement of SQLite: it gives up the interpreter once, not for each row."""
+    columns = tuple(rows[0])
+    return _words(table.name, columns, len(rows), unique), [row[column] for row in rows for column in columns]
+
+
+@lru_cache(maxsize=1024)
+def _words(table: str, columns: tuple[str, ...], count: int, unique: str) -> str:
+    row = f"({', '.join('?' * len(columns))})"
+    names, rows = ", ".join(columns), ", ".join([row] * count)
+    return f"INSERT INTO {table} ({names}) VALUES {rows} ON CONFLICT ({unique}) DO NOTHING"
 
 
 def can_skip_locked(connection: Connection) -> bool:

@@ -42,7 +42,7 @@ inbox = Table(
     "inbox",
     metadata,
     Column("id", Id, primary_key=True, autoincrement=True),
-    Column("key", LargeBinary(32), nullable=False),  # sha-256 of corp, door and body: one fact is one row
+    Column("key", LargeBinary(32), nullable=False),  # second and sha-256 of corp, door and body: one fact is one row
     Column("door", String(64), nullable=False),
     Column("body", LargeBinary, nullable=False),
     Column("lane", String(128), nullable=False),  # what must be handled in order: a member or a group
@@ -53,8 +53,8 @@ inbox = Table(
     Column("received_at", Instant, nullable=False),
     Column("error", Text),
     UniqueConstraint("key"),
-    # what waits, oldest first, in the shards I hold
-    Index("ix_inbox_waiting", "shard", "id", sqlite_where=text("state = 0"), postgresql_where=text("state = 0")),
+    # what waits, oldest first, with the shards I may hold; grows at its end, so that storing touches one page of it
+    Index("ix_inbox_waiting", "id", "shard", sqlite_where=text("state = 0"), postgresql_where=text("state = 0")),
     # which lanes are held up by a retry
     Index(
         "ix_inbox_retry", "retry_at",
