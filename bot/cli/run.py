@@ -18,6 +18,7 @@ from bot.config import Config, write_new
 from bot.console.app import add_operator
 from bot.log import set_up
 from sop.errors import Conflict
+from storage.errand import Errand, ErrandStore
 from storage.operator import OperatorStore
 
 
@@ -82,6 +83,14 @@ async def _first_account(app: App) -> None:
             await add_operator(app.db, console.administrator, password, "admin", now)
 
 
+async def catch_up(app: App) -> None:
+    """Ask who is there: callbacks of the time before this start may be lost, and the first start knows nobody."""
+    now = app.clock.now()
+    if Role.TICK in app.roles and app.config.wecom.contact.secret.get_secret_value():
+        await app.db.write(lambda c: ErrandStore(c).add(Errand(what="directory", whom="all", at=now)))
+        app.bells["errands"].ring()
+
+
 async def _until_told(config: Config, roles: Sequence[Role]) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -89,6 +98,7 @@ async def _until_told(config: Config, roles: Sequence[Role]) -> None:
         loop.add_signal_handler(number, stop.set)
     async with App(config, roles=roles) as app:
         await _first_account(app)
+        await catch_up(app)
         if Role.WEB in roles:
             out.print(f"群星在 {config.server.public_url} 运行，控制台：{config.server.public_url}/console/")
         await stop.wait()
