@@ -118,8 +118,8 @@ class Worker:
         while self._held or await self._lease():
             shards, now = [int(name.removeprefix("shard-")) for name in self._held], self.clock.now()
             rows = await self.db.read(
-                lambda c, shards=shards, now=now: inbox.waiting(c, shards, now, self.batch)
-            )  # type: ignore[misc]
+                partial(inbox.waiting, shards=shards, now=now, limit=self.batch)
+            )
             if rows or self.alone:
                 return rows
             await self._release()

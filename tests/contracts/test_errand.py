@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from functools import partial
+
 from sqlalchemy import Connection
 
 from storage.engine import Database
@@ -54,7 +57,7 @@ async def test_trouble_means_later_and_ever_later(db: Database) -> None:
     for _ in range(6):
         (one,) = await due(db, seconds=instant)
         now = after(seconds=instant)
-        await db.write(lambda c, one=one, now=now: ErrandStore(c).failed(one, "busy", now))
+        await db.write(partial(_failed, one, now))
         next_at = await db.read(lambda c: ErrandStore(c).next_at())
         assert next_at is not None
         waits.append((next_at - now).total_seconds())
@@ -75,3 +78,7 @@ async def test_the_platforms_own_wish_to_wait_is_honoured(db: Database) -> None:
     assert await db.read(lambda c: ErrandStore(c).next_at()) == after(seconds=45)
     ((troubled, reason),) = await db.read(lambda c: ErrandStore(c).troubled())
     assert (troubled.whom, reason) == ("lin", "busy")
+
+
+def _failed(one: Errand, now: datetime, connection: Connection) -> None:
+    ErrandStore(connection).failed(one, "busy", now)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from sqlalchemy import Connection, func, select
@@ -144,7 +145,7 @@ async def test_what_keeps_failing_is_parked_after_three_retries_and_frees_its_la
     for _ in range(4):
         row = (await ready(db, seconds=instant))[0]
         now = after(seconds=instant)
-        outcomes.append(await db.write(lambda c, row=row, now=now: inbox.failed(c, row, "broken", now)))
+        outcomes.append(await db.write(partial(inbox.failed, row=row, error="broken", now=now)))
         instant += 60
 
     assert outcomes == [False, False, False, True]

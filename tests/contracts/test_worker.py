@@ -65,7 +65,7 @@ class House:
             ctx.tx.tags.know(f"answered {update.text}")
             if self.poison(update.text):
                 raise NotToday
-            return Reply(f"收到 {update.text}")
+            return Reply.of(f"收到 {update.text}")
 
         return router
 
