@@ -14,6 +14,7 @@ from bot.log import set_up
 from bot.reckoning import Reckoning, reckon
 from bot.simulator.serve import serve
 from bot.simulator.simulator import Simulator
+from sop.errors import Misconfigured
 
 
 def add_to(app: typer.Typer) -> None:
@@ -22,7 +23,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def show(
-    port: Annotated[int, typer.Option(help="Where bot and console listen.")] = 8080,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Where bot and console listen.")] = 8080,
     speed: Annotated[
         float, typer.Option(min=0.0, help="World seconds a second; 1440 plays a day a minute.")
     ] = 1.0,
@@ -64,13 +65,15 @@ async def _settled(running: Demo) -> Reckoning:
 
 
 def simulate(
-    port: Annotated[int, typer.Option(help="Where the stand-in listens.")] = 9600,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Where the stand-in listens.")] = 9600,
     bot: Annotated[
         str, typer.Option(help="The bot's address, for callbacks; people act once its doors answer.")
     ] = "",
 ) -> None:
     """The stand-in WeCom alone, for developing against."""
     set_up(level="warning", fmt="console")
+    if bot and not bot.startswith(("http://", "https://")):
+        raise typer.BadParameter("An address begins with http:// or https://.", param_hint="--bot")
 
     def ready(simulator: Simulator) -> None:
         from bot.simulator.corp import as_toml
@@ -79,4 +82,10 @@ def simulate(
         out.print("把这些写进 config.toml：\n")
         out.print(as_toml(simulator.settings()))
 
-    run_async(serve(port=port, bot_url=bot, ready=ready))
+    try:
+        run_async(serve(port=port, bot_url=bot, ready=ready))
+    except OSError as error:
+        raise Misconfigured(
+            f"Port {port} cannot be used: {error.strerror or error}.",
+            remedy="Stop what runs there, or choose another --port.",
+        ) from error

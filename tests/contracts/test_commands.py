@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -114,3 +115,21 @@ def test_a_copy_that_cannot_be_written_is_said_in_words(run: Run, tmp_path: Path
 
     assert said.code == 1
     assert "file" in said.err
+
+
+@pytest.mark.parametrize("words", [("demo", "--port", "99999"), ("simulator", "--bot", "nonsense")])
+def test_an_address_that_cannot_be_is_wrong_use(run: Run, words: tuple[str, ...]) -> None:
+    assert run(*words).code == 2
+
+
+def test_a_simulator_whose_port_is_taken_says_what_to_do(run: Run) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+
+        said = run("simulator", "--port", port)
+
+    assert said.code == 1
+    assert f"Port {port} cannot be used" in said.err
+    assert "--port" in said.err
