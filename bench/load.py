@@ -29,7 +29,9 @@ class Measured:
 def sealed_requests(count: int, *, start: int = 0) -> list[bytes]:
     """Callbacks as WeCom posts them, each with another body."""
     cipher, begun = Cipher(TOKEN, AES_KEY, CORP), int(time.time()) - 600
-    return [_request(cipher, str(begun + number // A_SECOND), number) for number in range(start, start + count)]
+    return [
+        _request(cipher, str(begun + number // A_SECOND), number) for number in range(start, start + count)
+    ]
 
 
 def _request(cipher: Cipher, stamp: str, number: int) -> bytes:

@@ -1,6 +1,6 @@
 """One planning tick over journeys that are all due, beside one bare set-based statement in the same database.
 
-    python -m bench.planning [JOURNEYS]
+python -m bench.planning [JOURNEYS]
 """
 
 from __future__ import annotations
@@ -56,9 +56,15 @@ async def main(count: int) -> None:
             assert await db.read(said) == count
     writes = sorted(took)
     print(f"planning  {count} journeys due at once, rendered into messages")
-    print(f"  bare set-based statement {floor:10,.0f} rows/s in one transaction of {count / floor * 1000:,.0f} ms")
-    print(f"  one planning tick        {ours:10,.0f} rows/s   {floor / ours:.1f} times the bare statement's time")
-    print(f"  write transactions       longest {writes[-1] * 1000:.1f} ms, median {writes[len(writes) // 2] * 1000:.1f} ms")
+    print(
+        f"  bare set-based statement {floor:10,.0f} rows/s in one transaction of {count / floor * 1000:,.0f} ms"
+    )
+    print(
+        f"  one planning tick        {ours:10,.0f} rows/s   {floor / ours:.1f} times the bare statement's time"
+    )
+    print(
+        f"  write transactions       longest {writes[-1] * 1000:.1f} ms, median {writes[len(writes) // 2] * 1000:.1f} ms"
+    )
 
 
 if __name__ == "__main__":

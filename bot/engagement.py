@@ -85,7 +85,13 @@ async def score_points(
 
 
 async def score_pairs(
-    db: Database, pairs: Sequence[Pair], *, now: datetime, zone: str, coverage: str, formula: Formula = STANDARD
+    db: Database,
+    pairs: Sequence[Pair],
+    *,
+    now: datetime,
+    zone: str,
+    coverage: str,
+    formula: Formula = STANDARD,
 ) -> list[Scored]:
     scored: list[Scored] = []
     for start in range(0, len(pairs), AT_ONCE):
@@ -115,7 +121,8 @@ def read_pairs(path: Path) -> list[Pair]:
     rows = csv.DictReader(io.StringIO(text))
     if not {"group", "as_of_date"} <= set(rows.fieldnames or ()):
         raise Misconfigured(
-            f"{path} has no columns group and as_of_date.", remedy="Its first line should read: group,as_of_date"
+            f"{path} has no columns group and as_of_date.",
+            remedy="Its first line should read: group,as_of_date",
         )
     return [_pair(row, rows.line_num, path) for row in rows]
 

@@ -93,7 +93,9 @@ async def import_history(
     with _opened(path) as (raw, text):
         rows = _Rows(text, fmt, name, now).after(reading.line)
         while piece := await asyncio.to_thread(_piece, rows):
-            reading = await db.write(lambda c, piece=piece, since=reading: _write(c, name, piece, since, zone))  # type: ignore[misc]
+            reading = await db.write(
+                lambda c, piece=piece, since=reading: _write(c, name, piece, since, zone)
+            )  # type: ignore[misc]
             result.bad_rows.extend(piece.bad[: SHOWN - len(result.bad_rows)])
             report(Progress(bytes=min(raw.tell(), size), of=size, rows=reading.rows, bad=reading.bad))
     result.rows, result.new, result.bad = reading.rows, reading.new, reading.bad
@@ -114,7 +116,8 @@ def fingerprint(path: Path) -> str:
                 digest.update(block)
     except (OSError, EOFError, zlib.error) as error:
         raise Misconfigured(
-            f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.", remedy="Check the path and the file."
+            f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.",
+            remedy="Check the path and the file.",
         ) from error
     return digest.hexdigest()[:32]
 
@@ -331,7 +334,7 @@ def _instant(told: Any, now: datetime) -> datetime:
         at = (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError, OSError) as error:
         raise Malformed(f"ts {text[:40]!r} is no ISO-8601 instant and no unix time") from error
-    if not EARLIEST <= at:
+    if not at >= EARLIEST:
         raise Malformed(f"ts {text[:40]!r} lies before 1990")
     if at > now + SKEW:
         raise Malformed(f"ts {text[:40]!r} lies in the future")

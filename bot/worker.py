@@ -117,9 +117,7 @@ class Worker:
         """What may be handled now, in the shards we hold or in others we can get."""
         while self._held or await self._lease():
             shards, now = [int(name.removeprefix("shard-")) for name in self._held], self.clock.now()
-            rows = await self.db.read(
-                partial(inbox.waiting, shards=shards, now=now, limit=self.batch)
-            )
+            rows = await self.db.read(partial(inbox.waiting, shards=shards, now=now, limit=self.batch))
             if rows or self.alone:
                 return rows
             await self._release()

@@ -47,7 +47,9 @@ TALK = "spoke"  # a member's words in a group: they make turns and answer each o
 BROADCAST = "broadcast"
 ANSWERS = frozenset({"answered", "checked_in", "wanted", "redeemed"})  # what a task of ours asks for
 PARTICIPATION = ANSWERS | {TALK, "asked", "visited", "paid"}
-OURS = frozenset({"tagged", "promoted", "received"})  # our own doing: that we did it does not show that we could hear
+OURS = frozenset(
+    {"tagged", "promoted", "received"}
+)  # our own doing: that we did it does not show that we could hear
 LEVELS: dict[str, str] = {
     "archive": "会话存档",
     "bot": "对机器人说",

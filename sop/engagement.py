@@ -184,7 +184,12 @@ class _Counted:
     """What is left to count, gathered by member and by day."""
 
     def __init__(
-        self, rows: Sequence[Active], firsts: Mapping[str, date], as_of: date, seen: Sequence[date], formula: Formula
+        self,
+        rows: Sequence[Active],
+        firsts: Mapping[str, date],
+        as_of: date,
+        seen: Sequence[date],
+        formula: Formula,
     ) -> None:
         self.formula = formula
         self.ages = [(as_of - day).days - 1 for day in seen]  # 0 is yesterday
@@ -197,7 +202,9 @@ class _Counted:
             self.days[row.member].append(age)
             self.heads[age] += 1
             self.messages += row.n
-            if row.answered == ANSWERED or (row.answered and age > 0):  # nobody has spoken past this midnight yet
+            if row.answered == ANSWERED or (
+                row.answered and age > 0
+            ):  # nobody has spoken past this midnight yet
                 answered.add(row.member)
         self.answered = len(answered)
         start = as_of - DAY * formula.window
@@ -284,7 +291,10 @@ def explain(now: Score, before: Score | None = None, formula: Formula = STANDARD
     if before is None or before.label not in (OK, PARTIAL) or before.coverage != now.coverage:
         return _standing(now, formula)
     since = f"和 {before.as_of.month} 月 {before.as_of.day} 日相比"
-    moved = {part: 100 * weight * (now.parts[part] - before.parts.get(part, 0.0)) for part, weight in formula.weights}
+    moved = {
+        part: 100 * weight * (now.parts[part] - before.parts.get(part, 0.0))
+        for part, weight in formula.weights
+    }
     total = now.value - before.value
     cause = max(moved, key=lambda part: moved[part] * (1 if total >= 0 else -1))
     if abs(total) < NOTABLE:
@@ -314,7 +324,9 @@ def concern(called: str, now: Score, line: float, why: str) -> Concern | None:
     if now.label == OK and now.value < line:
         return Concern("line", f"「{called}」活跃度 {now.value:.0f} 分，低于警戒线 {line:.0f} 分。{why}")
     if hears_all and now.label == TOO_LITTLE and now.observed >= STANDARD.least_observed:
-        return Concern("silent", f"「{called}」最近 28 天几乎没有人说话（{now.members} 人，{now.messages} 条）。")
+        return Concern(
+            "silent", f"「{called}」最近 28 天几乎没有人说话（{now.members} 人，{now.messages} 条）。"
+        )
     return None
 
 
@@ -351,5 +363,3 @@ def return_chance(energy: float, *, was_active_before: bool, is_new: bool) -> fl
     """
     z = -0.5 + 0.95 * log2(energy + 0.1) + 0.75 * was_active_before - 0.85 * is_new
     return 1 / (1 + exp(-z))
-
-

@@ -82,13 +82,18 @@ def judge_first_days(seen: FirstDays) -> Verdict:
         return Undecided(f"前 3 天只送达 {seen.delivered} 个任务，不足 3 个，先不判断")
     rate = seen.done / seen.delivered
     if rate >= RATE:
-        return Move(Tier.POTENTIAL, f"前 3 天 {seen.delivered} 个任务完成了 {seen.done} 个，互动率 {rate:.0%}，达到 30%")
+        return Move(
+            Tier.POTENTIAL,
+            f"前 3 天 {seen.delivered} 个任务完成了 {seen.done} 个，互动率 {rate:.0%}，达到 30%",
+        )
     return Stay(f"前 3 天 {seen.delivered} 个任务完成了 {seen.done} 个，互动率 {rate:.0%}，不到 30%")
 
 
 def _by_days(returned: int) -> Verdict:
     if returned / FIRST_DAYS >= RATE:
-        return Move(Tier.POTENTIAL, f"没有送达任务，按活跃天数算：入群后 3 天里有 {returned} 天参与，达到 30%")
+        return Move(
+            Tier.POTENTIAL, f"没有送达任务，按活跃天数算：入群后 3 天里有 {returned} 天参与，达到 30%"
+        )
     return Stay("没有送达任务，入群后 3 天里也没有再参与")
 
 
@@ -120,7 +125,10 @@ class Habit:
         recent = [day for day in past if day >= today - DAY * WINDOW]
         earlier = [day for day in past if today - DAY * 2 * WINDOW <= day < today - DAY * WINDOW]
         return cls(
-            active_days=len(recent), last_active=past[-1] if past else None, before=bool(earlier), first_seen=first_seen
+            active_days=len(recent),
+            last_active=past[-1] if past else None,
+            before=bool(earlier),
+            first_seen=first_seen,
         )
 
 
@@ -141,7 +149,9 @@ def best(habits: Collection[Habit], today: date) -> Habit | None:
 def review(tier: Tier, habit: Habit, today: date, now: datetime, moved_at: datetime | None) -> Verdict:
     """The daily look at a member whose first week is over."""
     merit = earned(habit, today)
-    risen = merit is Tier.CORE or habit.active_days >= POTENTIAL_DAYS  # an earlier month keeps a tier, it earns none
+    risen = (
+        merit is Tier.CORE or habit.active_days >= POTENTIAL_DAYS
+    )  # an earlier month keeps a tier, it earns none
     if tier_rank(merit) > tier_rank(tier) and risen:
         return Move(merit, _RISES[merit].format(days=habit.active_days))
     if (moved_at is not None and now - moved_at < REST_AFTER_RISE) or tier_rank(merit) >= tier_rank(tier):

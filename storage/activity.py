@@ -46,7 +46,9 @@ _SAME = (  # what a member said to the letter, between two instants
 @lru_cache
 def _adding(dialect: str) -> Any:
     """Add a fact unless its key is known; made once, for it runs once for every fact."""
-    return insert_for(dialect, activity).on_conflict_do_nothing(index_elements=["key"]).returning(activity.c.id)
+    return (
+        insert_for(dialect, activity).on_conflict_do_nothing(index_elements=["key"]).returning(activity.c.id)
+    )
 
 
 class ActivityStore:
@@ -95,7 +97,9 @@ class ActivityStore:
             return
         self._rolls.observe(group, {local_day(fact.at, zone) for fact in facts if fact.kind not in OURS})
         self._rolls.arrived(group, [fact for fact in facts if fact.kind == "joined"], zone)
-        self._rolls.rebuild(group, set().union(*(self._rolls.days_touched(fact, zone) for fact in facts)), zone)
+        self._rolls.rebuild(
+            group, set().union(*(self._rolls.days_touched(fact, zone) for fact in facts)), zone
+        )
 
     def _insert(self, facts: Sequence[Activity]) -> list[Activity]:
         by_key = {fact.key: fact for fact in facts}
@@ -139,7 +143,9 @@ class ActivityStore:
                 activity.c.member.in_({fact.member for fact in said}),
                 activity.c.text_hash.in_({fact.text_hash for fact in said}),
                 activity.c.kind.in_((TALK, BROADCAST)),
-                activity.c.happened_at.between(to_ms(since - BROADCAST_WITHIN), to_ms(until + BROADCAST_WITHIN)),
+                activity.c.happened_at.between(
+                    to_ms(since - BROADCAST_WITHIN), to_ms(until + BROADCAST_WITHIN)
+                ),
             )
             .order_by(activity.c.happened_at)
         ).all()
@@ -197,7 +203,9 @@ class ActivityStore:
         """What happened in a group, the newest first."""
         return self._newest(activity.c.group_id == group, limit)
 
-    def did_since(self, member_id: str, kinds: Collection[str], since: datetime, until: datetime) -> list[Activity]:
+    def did_since(
+        self, member_id: str, kinds: Collection[str], since: datetime, until: datetime
+    ) -> list[Activity]:
         """What of these kinds somebody did between two instants, the oldest first."""
         rows = self._connection.execute(
             select(activity)
@@ -215,7 +223,9 @@ class ActivityStore:
         """For each day on which somebody was active: the day, how many members, how many contributions."""
         rows = self._connection.execute(
             select(member_day.c.day, func.count(), func.sum(member_day.c.n))
-            .where(member_day.c.group_id == group, member_day.c.day.between(since.isoformat(), until.isoformat()))
+            .where(
+                member_day.c.group_id == group, member_day.c.day.between(since.isoformat(), until.isoformat())
+            )
             .group_by(member_day.c.day)
             .order_by(member_day.c.day)
         )
@@ -225,14 +235,22 @@ class ActivityStore:
         """The days on which somebody was active anywhere."""
         rows = self._connection.scalars(
             select(member_day.c.day)
-            .where(member_day.c.member == member_id, member_day.c.day.between(since.isoformat(), until.isoformat()))
+            .where(
+                member_day.c.member == member_id,
+                member_day.c.day.between(since.isoformat(), until.isoformat()),
+            )
             .distinct()
             .order_by(member_day.c.day)
         )
         return [date.fromisoformat(day) for day in rows]
 
     def _newest(self, where: Any, limit: int) -> list[Activity]:
-        query = select(activity).where(where).order_by(activity.c.happened_at.desc(), activity.c.id.desc()).limit(limit)
+        query = (
+            select(activity)
+            .where(where)
+            .order_by(activity.c.happened_at.desc(), activity.c.id.desc())
+            .limit(limit)
+        )
         return [_activity(row) for row in self._connection.execute(query)]
 
 
@@ -270,6 +288,13 @@ def _row(fact: Activity) -> dict[str, Any]:
 
 def _activity(row: Any) -> Activity:
     return Activity(
-        key=row.key, kind=row.kind, member=row.member, group=row.group_id, at=from_ms(row.happened_at),
-        level=row.level, ref=row.ref, text_hash=row.text_hash, text_len=row.text_len,
+        key=row.key,
+        kind=row.kind,
+        member=row.member,
+        group=row.group_id,
+        at=from_ms(row.happened_at),
+        level=row.level,
+        ref=row.ref,
+        text_hash=row.text_hash,
+        text_len=row.text_len,
     )

@@ -85,8 +85,13 @@ class EngagementStore:
         """A group's score on the morning of ``as_of``, computed afresh."""
         found = self.window(group, as_of, zone, formula=formula)
         return score(
-            found.rows, found.firsts, as_of, began=found.began, observed=found.observed,
-            coverage="import" if group.kind == GroupKind.IMPORTED else coverage, formula=formula,
+            found.rows,
+            found.firsts,
+            as_of,
+            began=found.began,
+            observed=found.observed,
+            coverage="import" if group.kind == GroupKind.IMPORTED else coverage,
+            formula=formula,
         )
 
     def _firsts(self, group: str, members: Collection[str], zone: str) -> dict[str, date]:
@@ -100,7 +105,9 @@ class EngagementStore:
         )
         firsts = {row.member: date.fromisoformat(row.day) for row in did}
         sat = self._connection.execute(
-            select(seat.c.member, seat.c.joined_at).where(seat.c.group_id == group, seat.c.member.in_(members))
+            select(seat.c.member, seat.c.joined_at).where(
+                seat.c.group_id == group, seat.c.member.in_(members)
+            )
         )
         for row in sat:
             joined = local_day(from_ms(row.joined_at), zone)
@@ -108,7 +115,9 @@ class EngagementStore:
         return firsts
 
     def _began(self, group: str) -> date | None:
-        day = self._connection.scalar(select(func.min(member_first.c.day)).where(member_first.c.group_id == group))
+        day = self._connection.scalar(
+            select(func.min(member_first.c.day)).where(member_first.c.group_id == group)
+        )
         return date.fromisoformat(day) if day else None
 
     def _observed(self, since: date, until: date) -> frozenset[date]:
@@ -129,11 +138,16 @@ class EngagementStore:
         for day in days:
             facts = [
                 fact
-                for fact in self._facts(group, day_start(day, zone), day_start(day + DAY, zone) + ANSWER_WITHIN)
+                for fact in self._facts(
+                    group, day_start(day, zone), day_start(day + DAY, zone) + ANSWER_WITHIN
+                )
                 if (fact.member, local_day(fact.at, zone)) not in drowned
             ]
             true |= {(row.member, row.day): row.answered for row in roll_up(facts, zone) if row.day == day}
-        return [_answered(row, true[row.member, row.day]) if (row.member, row.day) in true else row for row in rows]
+        return [
+            _answered(row, true[row.member, row.day]) if (row.member, row.day) in true else row
+            for row in rows
+        ]
 
     def _facts(self, group: str, since: datetime, until: datetime) -> list[Activity]:
         rows = self._connection.execute(
@@ -147,7 +161,10 @@ class EngagementStore:
                 or_(member.c.id.is_(None), member.c.staff.is_(False) & member.c.bot.is_(False)),
             )
         )
-        return [Activity(key=key, kind=kind, member=who, group=group, at=from_ms(at)) for key, kind, who, at in rows]
+        return [
+            Activity(key=key, kind=kind, member=who, group=group, at=from_ms(at))
+            for key, kind, who, at in rows
+        ]
 
     # ------------------------------------------------------------ scores that are kept
 
@@ -226,7 +243,8 @@ class EngagementStore:
     def _kept(self, group: str, since: date, until: date) -> set[date]:
         days = self._connection.scalars(
             select(score_table.c.day).where(
-                score_table.c.group_id == group, score_table.c.day.between(since.isoformat(), until.isoformat())
+                score_table.c.group_id == group,
+                score_table.c.day.between(since.isoformat(), until.isoformat()),
             )
         )
         return {date.fromisoformat(day) for day in days}
@@ -323,7 +341,9 @@ class EngagementStore:
         """Have operators heard of this concern about the group after ``since``?"""
         found = self._connection.execute(
             select(alarm.c.id).where(
-                alarm.c.group_id == group, alarm.c.key.startswith(f"{concern}:"), alarm.c.raised_at > to_ms(since)
+                alarm.c.group_id == group,
+                alarm.c.key.startswith(f"{concern}:"),
+                alarm.c.raised_at > to_ms(since),
             )
         )
         return found.first() is not None

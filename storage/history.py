@@ -52,7 +52,12 @@ class HistoryStore:
         write_position(self._connection, self._name, json.dumps(asdict(reading)))
 
     def write(
-        self, facts: Sequence[Activity], people: Mapping[str, Person], began: Mapping[str, datetime], *, zone: str = HOME
+        self,
+        facts: Sequence[Activity],
+        people: Mapping[str, Person],
+        began: Mapping[str, datetime],
+        *,
+        zone: str = HOME,
     ) -> int:
         """Log a piece of the file; returns how many facts were new."""
         self._meet_groups(began)
@@ -67,7 +72,13 @@ class HistoryStore:
     def _meet_groups(self, began: Mapping[str, datetime]) -> None:
         """A group not yet known is an imported one: its days are UTC, and all of them observed."""
         rows = [
-            {"id": group, "name": group, "kind": str(GroupKind.IMPORTED), "zone": "UTC", "created_at": to_ms(at)}
+            {
+                "id": group,
+                "name": group,
+                "kind": str(GroupKind.IMPORTED),
+                "zone": "UTC",
+                "created_at": to_ms(at),
+            }
             for group, at in began.items()
         ]
         if rows:
@@ -77,7 +88,12 @@ class HistoryStore:
 
     def _meet_people(self, people: Mapping[str, Person]) -> None:
         rows = [
-            {"id": who, "seen_at": to_ms(person.first_seen), "tier_at": to_ms(person.first_seen), "bot": person.bot}
+            {
+                "id": who,
+                "seen_at": to_ms(person.first_seen),
+                "tier_at": to_ms(person.first_seen),
+                "bot": person.bot,
+            }
             for who, person in people.items()
         ]
         if not rows:

@@ -20,12 +20,20 @@ class Stale(Exception):
 
 
 def claim(
-    connection: Connection, names: Iterable[str], holder: str, now: datetime, term: timedelta, *, anyway: bool = False
+    connection: Connection,
+    names: Iterable[str],
+    holder: str,
+    now: datetime,
+    term: timedelta,
+    *,
+    anyway: bool = False,
 ) -> dict[str, int]:
     """Take those of ``names`` that are free or ours, or all ``anyway``; returns their fencing numbers."""
     wanted = list(names)
     insertion = insert_into(connection, lease).on_conflict_do_nothing(index_elements=["name"])
-    connection.execute(insertion, [{"name": name, "holder": "", "fence": 0, "until_at": 0} for name in wanted])
+    connection.execute(
+        insertion, [{"name": name, "holder": "", "fence": 0, "until_at": 0} for name in wanted]
+    )
     free = (lease.c.until_at <= to_ms(now)) | (lease.c.holder == holder)
     rows = connection.execute(
         update(lease)
@@ -55,9 +63,7 @@ def guard(connection: Connection, held: Mapping[str, int], now: datetime, term: 
     current = {row.name: row.fence for row in rows}
     if current != dict(held):
         raise Stale(", ".join(sorted(name for name in held if current.get(name) != held[name])))
-    connection.execute(
-        update(lease).where(lease.c.name.in_(list(held))).values(until_at=to_ms(now + term))
-    )
+    connection.execute(update(lease).where(lease.c.name.in_(list(held))).values(until_at=to_ms(now + term)))
 
 
 def release(connection: Connection, held: Mapping[str, int]) -> None:

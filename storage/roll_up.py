@@ -69,7 +69,12 @@ class RollUp:
             self._answer(fact.group, turn.member, before, same_day=before == day)
         self._connection.execute(
             _SPEAKS,
-            {"in_group": fact.group, "by_member": fact.member, "now_at": to_ms(fact.at), "on_day": day.isoformat()},
+            {
+                "in_group": fact.group,
+                "by_member": fact.member,
+                "now_at": to_ms(fact.at),
+                "on_day": day.isoformat(),
+            },
         )
 
     def _count_talk(self, fact: Activity, day: date, *, new_turn: bool) -> None:
@@ -78,7 +83,8 @@ class RollUp:
         if row is None:
             first = {"n": 1, "turns": 1, "different": 1, "hashes": fact.text_hash, "answered": UNANSWERED}
             self._connection.execute(
-                insert(member_day), {"group_id": fact.group, "day": day.isoformat(), "member": fact.member, **first}
+                insert(member_day),
+                {"group_id": fact.group, "day": day.isoformat(), "member": fact.member, **first},
             )
             self._new_days(fact.group, [(fact.member, day)])
             return
@@ -129,7 +135,9 @@ class RollUp:
             .returning(member_day.c.member, member_day.c.day)
         ).all()
         if rows:
-            self._connection.execute(insert_into(self._connection, member_day), [_plain(group, row) for row in rows])
+            self._connection.execute(
+                insert_into(self._connection, member_day), [_plain(group, row) for row in rows]
+            )
         before = {(row.member, date.fromisoformat(row.day)) for row in stood}
         after = {(row.member, row.day) for row in rows}
         self._new_days(group, sorted(after - before))
@@ -137,7 +145,13 @@ class RollUp:
 
     def _facts(self, group: str, since: datetime, until: datetime) -> Iterator[Activity]:
         rows = self._connection.execute(
-            select(activity.c.key, activity.c.kind, activity.c.member, activity.c.happened_at, activity.c.text_hash).where(
+            select(
+                activity.c.key,
+                activity.c.kind,
+                activity.c.member,
+                activity.c.happened_at,
+                activity.c.text_hash,
+            ).where(
                 activity.c.group_id == group,
                 activity.c.happened_at >= to_ms(since),
                 activity.c.happened_at < to_ms(until),
@@ -145,7 +159,9 @@ class RollUp:
             )
         )
         for key, kind, member_id, at, text_hash in rows:
-            yield Activity(key=key, kind=kind, member=member_id, group=group, at=from_ms(at), text_hash=text_hash)
+            yield Activity(
+                key=key, kind=kind, member=member_id, group=group, at=from_ms(at), text_hash=text_hash
+            )
 
     def _find_last_turn(self, group: str) -> None:
         spoke = activity.c.group_id == group, activity.c.kind == TALK
@@ -169,7 +185,8 @@ class RollUp:
         rows = [{"day": day.isoformat()} for day in sorted(set(days))]
         if rows and group not in self.unwatched:
             self._connection.execute(
-                insert_into(self._connection, observed_day).on_conflict_do_nothing(index_elements=["day"]), rows
+                insert_into(self._connection, observed_day).on_conflict_do_nothing(index_elements=["day"]),
+                rows,
             )
 
     def arrived(self, group: str, joins: Sequence[Activity], zone: str) -> None:
@@ -240,7 +257,12 @@ class RollUp:
                 set_={"energy": insertion.excluded.energy, "energy_day": insertion.excluded.energy_day},
             ),
             [
-                {"group_id": group, "member": who, "energy": energy.value, "energy_day": energy.day.isoformat()}
+                {
+                    "group_id": group,
+                    "member": who,
+                    "energy": energy.value,
+                    "energy_day": energy.day.isoformat(),
+                }
                 for who, energy in energies.items()
             ],
         )
@@ -264,7 +286,9 @@ _WHOSE = (
     member_day.c.day == bindparam("on_day"),
     member_day.c.member == bindparam("by_member"),
 )
-_SO_FAR = select(member_day.c.n, member_day.c.turns, member_day.c.different, member_day.c.hashes).where(*_WHOSE)
+_SO_FAR = select(member_day.c.n, member_day.c.turns, member_day.c.different, member_day.c.hashes).where(
+    *_WHOSE
+)
 _ONE_MORE = (
     update(member_day)
     .where(*_WHOSE)
@@ -276,14 +300,20 @@ _ONE_MORE = (
     )
 )
 _ANSWERED = update(member_day).where(*_WHOSE).values(answered=ANSWERED)
-_ANSWERED_LATE = update(member_day).where(*_WHOSE, member_day.c.answered == UNANSWERED).values(answered=ANSWERED_LATE)
+_ANSWERED_LATE = (
+    update(member_day).where(*_WHOSE, member_day.c.answered == UNANSWERED).values(answered=ANSWERED_LATE)
+)
 
 _NEW_DAY: Any = bindparam("on_day", type_=String)
 _KEEPS = (group_turn.c.stale_day != "") & (group_turn.c.stale_day <= _NEW_DAY)
 _MARKED = {"stale_day": case((_KEEPS, group_turn.c.stale_day), else_=_NEW_DAY)}
 _HERE = group_turn.c.group_id == bindparam("in_group")
 _STALE = update(group_turn).where(_HERE).values(_MARKED)
-_SPEAKS = update(group_turn).where(_HERE).values(member=bindparam("by_member"), spoke_at=bindparam("now_at"), **_MARKED)
+_SPEAKS = (
+    update(group_turn)
+    .where(_HERE)
+    .values(member=bindparam("by_member"), spoke_at=bindparam("now_at"), **_MARKED)
+)
 
 
 @lru_cache

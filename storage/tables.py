@@ -42,7 +42,9 @@ inbox = Table(
     "inbox",
     metadata,
     Column("id", Id, primary_key=True, autoincrement=True),
-    Column("key", LargeBinary(32), nullable=False),  # second and sha-256 of corp, door and body: one fact is one row
+    Column(
+        "key", LargeBinary(32), nullable=False
+    ),  # second and sha-256 of corp, door and body: one fact is one row
     Column("door", String(64), nullable=False),
     Column("body", LargeBinary, nullable=False),
     Column("lane", String(128), nullable=False),  # what must be handled in order: a member or a group
@@ -54,11 +56,15 @@ inbox = Table(
     Column("error", Text),
     UniqueConstraint("key"),
     # what waits, oldest first, with the shards I may hold; grows at its end, so that storing touches one page of it
-    Index("ix_inbox_waiting", "id", "shard", sqlite_where=text("state = 0"), postgresql_where=text("state = 0")),
+    Index(
+        "ix_inbox_waiting", "id", "shard", sqlite_where=text("state = 0"), postgresql_where=text("state = 0")
+    ),
     # which lanes are held up by a retry
     Index(
-        "ix_inbox_retry", "retry_at",
-        sqlite_where=text("state = 0 AND retry_at > 0"), postgresql_where=text("state = 0 AND retry_at > 0"),
+        "ix_inbox_retry",
+        "retry_at",
+        sqlite_where=text("state = 0 AND retry_at > 0"),
+        postgresql_where=text("state = 0 AND retry_at > 0"),
     ),
     # what is parked, for the operators' list
     Index("ix_inbox_parked", "id", sqlite_where=text("state = 2"), postgresql_where=text("state = 2")),
@@ -120,8 +126,12 @@ outbox = Table(
     Column("sent_at", Instant),
     # what to send next on a channel: replies before pushes
     Index(
-        "ix_outbox_waiting", "channel", "urgent", "due_at",
-        sqlite_where=text("state = 'waiting'"), postgresql_where=text("state = 'waiting'"),
+        "ix_outbox_waiting",
+        "channel",
+        "urgent",
+        "due_at",
+        sqlite_where=text("state = 'waiting'"),
+        postgresql_where=text("state = 'waiting'"),
     ),
     Index("ix_outbox_member", "member", "sent_at"),  # weekly budget, spacing, "why did I get this"
     Index("ix_outbox_group_id", "group_id", "sent_at"),
@@ -384,7 +394,13 @@ coupon = Table(
     Column("order_id", String(64), nullable=False, server_default=""),
     UniqueConstraint("batch", "member", "nth"),  # nobody exceeds the member limit
     # which code is free
-    Index("ix_coupon_free", "batch", "id", sqlite_where=text("member IS NULL"), postgresql_where=text("member IS NULL")),
+    Index(
+        "ix_coupon_free",
+        "batch",
+        "id",
+        sqlite_where=text("member IS NULL"),
+        postgresql_where=text("member IS NULL"),
+    ),
     Index("ix_coupon_member", "member"),
 )
 

@@ -71,7 +71,9 @@ text = "读一读 {{ link }}"
 def hears(connection: Connection, *updates: Update, now: datetime | None = None) -> None:
     for update in updates:
         tx = Tx(connection, now or update.at)
-        react(update, tx, HOUSE, lambda one, with_tx: Context(with_tx, with_tx.now, SETTINGS, str, float, one))
+        react(
+            update, tx, HOUSE, lambda one, with_tx: Context(with_tx, with_tx.now, SETTINGS, str, float, one)
+        )
 
 
 def log_of(connection: Connection, member: str) -> list[tuple[str, str, str]]:
@@ -123,7 +125,9 @@ async def test_staff_and_strangers_are_logged_without_harm(db: Database) -> None
     def life(connection: Connection) -> tuple[list[str], bool]:
         hears(
             connection,
-            MessageHeard(at=after(), id="1", member="su", text="欢迎", via="archive", group="g", from_staff=True),
+            MessageHeard(
+                at=after(), id="1", member="su", text="欢迎", via="archive", group="g", from_staff=True
+            ),
             MessageHeard(at=after(), id="2", member="su", text="菜单", via="app"),
             LinkVisited(at=after(), id="3", token="t"),
             Unknown(at=after(), id="", name="brand_new_event"),
@@ -216,7 +220,10 @@ async def test_one_of_three_delivered_tasks_promotes(db: Database) -> None:
         begin(connection)
         for number, step in enumerate(("hello", "ask", "coupon")):
             deliver(connection, step, after(number, 7))
-        hears(connection, AnswerGiven(at=after(1, 8), id="a", member="lin", run="first.ask.all.2026-03-03", option="茶"))
+        hears(
+            connection,
+            AnswerGiven(at=after(1, 8), id="a", member="lin", run="first.ask.all.2026-03-03", option="茶"),
+        )
         return look(connection, 3)
 
     assert await db.write(life) == ("potential", ["前 3 天 3 个任务完成了 1 个，互动率 33%，达到 30%"])

@@ -94,9 +94,16 @@ async def test_a_late_fact_changes_the_scores_after_its_day_and_no_others(db: Da
 async def test_a_score_of_the_past_uses_nothing_that_came_after(db: Database) -> None:
     facts = two_months()
     group = await remember(db, [fact for fact in facts if fact.at < datetime(2026, 2, 9, 16, tzinfo=UTC)])
-    then = await db.read(lambda c: EngagementStore(c).score(group, date(2026, 2, 10), ZONE, coverage="archive"))
+    then = await db.read(
+        lambda c: EngagementStore(c).score(group, date(2026, 2, 10), ZONE, coverage="archive")
+    )
     midnight = Activity(
-        key="late", kind="spoke", member="zz", group="g", at=datetime(2026, 2, 9, 16, 1, tzinfo=UTC), level="archive"
+        key="late",
+        kind="spoke",
+        member="zz",
+        group="g",
+        at=datetime(2026, 2, 9, 16, 1, tzinfo=UTC),
+        level="archive",
     )
 
     await remember(db, [*facts, midnight])
@@ -178,7 +185,6 @@ async def test_members_are_scored_by_how_likely_they_are_to_return(db: Database)
 async def test_a_group_is_compared_with_its_own_last_eight_weeks(db: Database) -> None:
     group = await remember(db, two_months())
     await roll(db, group)
-
 
     own = await db.read(lambda c: EngagementStore(c).usual("g", LAST, coverage="archive"))
     other = await db.read(lambda c: EngagementStore(c).usual("g", LAST, coverage="page"))

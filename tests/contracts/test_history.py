@@ -90,7 +90,9 @@ async def test_packed_and_unpacked_are_the_same_file(sqlite: Database, tmp_path:
 
 async def test_lines_of_json_are_read_too(sqlite: Database, tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
-    told = [{**row, "ts": START.timestamp() + number, "mentions": ["u1"]} for number, row in enumerate(rows(2))]
+    told = [
+        {**row, "ts": START.timestamp() + number, "mentions": ["u1"]} for number, row in enumerate(rows(2))
+    ]
     path.write_text("\n".join(json.dumps(row) for row in told) + "\n[1]\n{broken\n", "utf-8")
 
     result = await load(sqlite, path)
@@ -117,7 +119,9 @@ BAD = [
 
 
 @pytest.mark.parametrize(("line", "reason"), BAD)
-async def test_a_bad_row_is_named_and_skipped(sqlite: Database, tmp_path: Path, line: str, reason: str) -> None:
+async def test_a_bad_row_is_named_and_skipped(
+    sqlite: Database, tmp_path: Path, line: str, reason: str
+) -> None:
     good = "room/a,u1,2026-01-01T00:00:00Z,5,0,ff"
     path = tmp_path / "log.csv"
     path.write_text("\n".join([",".join(COLUMNS), good, line, good]), "utf-8")
@@ -134,7 +138,9 @@ async def test_text_that_is_no_utf8_is_named_and_a_mark_of_order_is_passed_over(
 ) -> None:
     path = tmp_path / "log.csv"
     lines = [",".join(COLUMNS), "群,u1,2026-01-01T00:00:00Z,5,0,ff", ""]
-    path.write_bytes(b"\xef\xbb\xbf" + "\r\n".join(lines).encode() + "新手答疑,u1,2026-01-01,5,0,ff\n".encode("gbk"))
+    path.write_bytes(
+        b"\xef\xbb\xbf" + "\r\n".join(lines).encode() + "新手答疑,u1,2026-01-01,5,0,ff\n".encode("gbk")
+    )
 
     result = await load(sqlite, path)
 
@@ -162,7 +168,9 @@ async def test_an_endless_line_harms_only_itself(
     assert (result.new, [bad.line for bad in result.bad_rows]) == (1, [2])
 
 
-async def test_a_file_without_the_columns_or_no_file_at_all_is_refused(sqlite: Database, tmp_path: Path) -> None:
+async def test_a_file_without_the_columns_or_no_file_at_all_is_refused(
+    sqlite: Database, tmp_path: Path
+) -> None:
     path = write_csv(tmp_path / "log.csv", rows(), ["group", "text_len"])
 
     with pytest.raises(Misconfigured, match=r"no column ts, member \(or author\)"):
@@ -210,7 +218,9 @@ async def test_in_pieces_of_any_size_the_sums_are_the_same(
     db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told = rows(12)
-    whole = write_csv(tmp_path / "whole.csv", [{**row, "id": number} for number, row in enumerate(told)], (*COLUMNS, "id"))
+    whole = write_csv(
+        tmp_path / "whole.csv", [{**row, "id": number} for number, row in enumerate(told)], (*COLUMNS, "id")
+    )
     turned = [{**row, "id": number} for number, row in enumerate(told)][::-1]
     backwards = write_csv(tmp_path / "backwards.csv", turned, (*COLUMNS, "id"))
 
@@ -240,7 +250,9 @@ async def test_robots_are_known_as_robots_and_not_scored(sqlite: Database, tmp_p
 async def test_each_point_is_scored_from_what_came_before_it(sqlite: Database, tmp_path: Path) -> None:
     told = rows(50)
     points = tmp_path / "points.csv"
-    points.write_text("group,as_of_date,messages\nroom/a,2026-02-05,9\nroom/b,2026-01-20,9\nnowhere,2026-02-05,9\n")
+    points.write_text(
+        "group,as_of_date,messages\nroom/a,2026-02-05,9\nroom/b,2026-01-20,9\nnowhere,2026-02-05,9\n"
+    )
     await load(sqlite, write_csv(tmp_path / "early.csv", [row for row in told if row["ts"] < "2026-02-05"]))
     early = await score_points(sqlite, points, now=NOW, zone="Asia/Shanghai", coverage="archive")
     await load(sqlite, write_csv(tmp_path / "late.csv", [row for row in told if row["ts"] >= "2026-02-05"]))
@@ -261,7 +273,9 @@ async def test_scores_print_as_a_table_others_can_read(sqlite: Database, tmp_pat
     )
     line = next(iter(csv.DictReader(as_csv(found).splitlines())))
 
-    assert as_csv(found).startswith("group,as_of_date,score,breadth,momentum,newcomers,depth,rhythm,reciprocity,label")
+    assert as_csv(found).startswith(
+        "group,as_of_date,score,breadth,momentum,newcomers,depth,rhythm,reciprocity,label"
+    )
     assert (line["group"], line["as_of_date"], line["label"]) == ("room/a", "2026-02-05", "ok")
     assert float(line["score"]) == pytest.approx(found[0].score.value, abs=1e-4)
     assert json.loads(as_json(found))[0]["score"] == float(line["score"])

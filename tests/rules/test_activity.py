@@ -29,7 +29,9 @@ SHANGHAI = "Asia/Shanghai"
 
 def said(minute: float, member: str, text: str = "", *, kind: str = "spoke") -> Activity:
     at = START + timedelta(minutes=minute)
-    return Activity(key=f"{minute}:{member}", kind=kind, at=at, member=member, group="g", text_hash=hash_of(text))
+    return Activity(
+        key=f"{minute}:{member}", kind=kind, at=at, member=member, group="g", text_hash=hash_of(text)
+    )
 
 
 def only(days: list[MemberDay], member: str) -> MemberDay:
@@ -64,7 +66,9 @@ def test_a_run_of_messages_is_one_turn() -> None:
 
 
 @pytest.mark.parametrize(("minutes", "answered"), [(1, ANSWERED), (30, ANSWERED), (30.1, UNANSWERED)])
-def test_a_turn_is_answered_when_somebody_else_speaks_within_half_an_hour(minutes: float, answered: int) -> None:
+def test_a_turn_is_answered_when_somebody_else_speaks_within_half_an_hour(
+    minutes: float, answered: int
+) -> None:
     days = roll_up([said(0, "a"), said(minutes, "b")], "UTC")
 
     assert only(days, "a").answered == answered
@@ -110,7 +114,10 @@ def test_different_texts_are_counted_up_to_a_limit() -> None:
     assert only(many, "a").different == KEPT_HASHES
 
 
-@given(st.randoms(use_true_random=False), st.lists(st.tuples(st.integers(0, 3000), st.sampled_from("abc")), max_size=40))
+@given(
+    st.randoms(use_true_random=False),
+    st.lists(st.tuples(st.integers(0, 3000), st.sampled_from("abc")), max_size=40),
+)
 def test_the_order_in_which_facts_are_written_does_not_matter(random, spoken) -> None:  # type: ignore[no-untyped-def]
     facts = [said(minute, member, str(minute % 3)) for minute, member in dict.fromkeys(spoken)]
     shuffled = list(facts)

@@ -155,7 +155,9 @@ def test_an_answer_past_the_last_midnight_lies_in_the_future() -> None:
 def test_the_score_is_the_weighted_sum() -> None:
     found = scored(everybody(10))
 
-    assert found.value == pytest.approx(100 * sum(weight * found.parts[part] for part, weight in STANDARD.weights))
+    assert found.value == pytest.approx(
+        100 * sum(weight * found.parts[part] for part, weight in STANDARD.weights)
+    )
 
 
 def test_what_happens_on_the_day_itself_or_before_the_window_is_not_looked_at() -> None:

@@ -30,8 +30,12 @@ def habit(*ages: int, first_seen: date = YEAR_AGO) -> Habit:
     return Habit.of([TODAY - timedelta(days=age) for age in ages], first_seen, TODAY)
 
 
-@pytest.mark.parametrize(("delivered", "done", "moves"), [(3, 1, True), (3, 0, False), (4, 1, False), (10, 3, True)])
-def test_thirty_percent_of_the_tasks_of_the_first_days_promote(delivered: int, done: int, moves: bool) -> None:
+@pytest.mark.parametrize(
+    ("delivered", "done", "moves"), [(3, 1, True), (3, 0, False), (4, 1, False), (10, 3, True)]
+)
+def test_thirty_percent_of_the_tasks_of_the_first_days_promote(
+    delivered: int, done: int, moves: bool
+) -> None:
     verdict = judge_first_days(FirstDays(delivered=delivered, done=done, returned=0))
 
     assert isinstance(verdict, Move) is moves
