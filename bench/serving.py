@@ -49,7 +49,8 @@ async def serve(kind: str, url: str) -> None:
     app.router.add_get("/usage", usage)
     if kind == "bare":
         app.router.add_post("/callback/contact", bare)
-        return await _listen(app)
+        await _listen(app)
+        return
     async with database(url) as db:
         await schema.ensure(db)
         bell = Bell(SystemClock())

@@ -89,7 +89,7 @@ async def import_history(
     if reading.done:
         result.already_done = True
         return result
-    size = path.stat().st_size
+    size = await asyncio.to_thread(_size, path)
     with _opened(path) as (raw, text):
         rows = _Rows(text, fmt, name, now).after(reading.line)
         while piece := await asyncio.to_thread(_piece, rows):
@@ -105,6 +105,10 @@ async def import_history(
 
 
 # ---------------------------------------------------------------- files
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size
 
 
 def fingerprint(path: Path) -> str:
