@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import structlog
 
 from bot.cli.main import main
 
@@ -24,7 +26,7 @@ Run = Callable[..., Said]
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Run]:
     """Run one command in a folder of its own; what no one caught shows itself as the exception it is."""
     monkeypatch.chdir(tmp_path)
 
@@ -38,7 +40,11 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
         caught = capsys.readouterr()
         return Said(code, caught.out, caught.err)
 
-    return command
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield command
+    root.handlers[:], root.level = handlers, level
+    structlog.reset_defaults()
 
 
 def test_a_word_that_is_no_command_is_wrong_use(run: Run) -> None:
