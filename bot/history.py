@@ -14,6 +14,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, cast
@@ -93,9 +94,7 @@ async def import_history(
     with _opened(path) as (raw, text):
         rows = _Rows(text, fmt, name, now).after(reading.line)
         while piece := await asyncio.to_thread(_piece, rows):
-            reading = await db.write(
-                lambda c, piece=piece, since=reading: _write(c, name, piece, since, zone)
-            )  # type: ignore[misc]
+            reading = await db.write(partial(_write, name=name, piece=piece, since=reading, zone=zone))
             result.bad_rows.extend(piece.bad[: SHOWN - len(result.bad_rows)])
             report(Progress(bytes=min(raw.tell(), size), of=size, rows=reading.rows, bad=reading.bad))
     result.rows, result.new, result.bad = reading.rows, reading.new, reading.bad
