@@ -69,7 +69,9 @@ def worker_over(db: Database, bell: Bell) -> Worker:
 
 async def populate(db: Database, count: int, now: datetime) -> None:
     """``count`` members, friends of a few staff, on a journey whose first step is due now."""
-    await db.write(lambda c: TemplateStore(c, now).save("growth", "七天成长计划", TEMPLATE, by="bench") and None)
+    await db.write(
+        lambda c: TemplateStore(c, now).save("growth", "七天成长计划", TEMPLATE, by="bench") and None
+    )
     await db.write(lambda c: TemplateStore(c, now).publish("growth", 1, zone="Asia/Shanghai") and None)
     for start in range(0, count, 5000):
         numbers = range(start, min(start + 5000, count))
@@ -78,9 +80,12 @@ async def populate(db: Database, count: int, now: datetime) -> None:
 
 def _write(connection: Connection, numbers: range, now: int) -> None:
     begun = now - 3_600_000
-    connection.execute(insert(member), [{"id": f"wm{n}", "seen_at": begun, "name": f"成员{n}"} for n in numbers])
     connection.execute(
-        insert(friend), [{"member": f"wm{n}", "staff": f"staff{n % STAFF}", "since_at": begun} for n in numbers]
+        insert(member), [{"id": f"wm{n}", "seen_at": begun, "name": f"成员{n}"} for n in numbers]
+    )
+    connection.execute(
+        insert(friend),
+        [{"member": f"wm{n}", "staff": f"staff{n % STAFF}", "since_at": begun} for n in numbers],
     )
     connection.execute(
         insert(journey),
@@ -110,7 +115,8 @@ async def plan_everything(db: Database, worker: Worker) -> None:
         tick = ClockTicked(at=now, name="due", slot=now, id=f"tick:due:{number}")
         knock = inbox.knock_of(tick, lane="clock:due", now=now)
         await db.write(lambda c, knock=knock: inbox.insert(c, [knock]))  # type: ignore[misc]
-        await worker.work_once()
+        while await worker.work_once():
+            pass
 
 
 def still_due(connection: Connection, now: datetime) -> bool:
@@ -155,4 +161,3 @@ def plan_app(app: web.Application, db: Database, bell: Bell) -> None:
 
     app.router.add_get("/plan", begin)
     app.router.add_get("/planned", done)
-

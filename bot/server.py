@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 import structlog
 from aiohttp import web
@@ -96,19 +97,12 @@ class Doors:
         cipher = self.ciphers[door]
 
         async def received(request: web.Request) -> web.StreamResponse:
-            length = request.content_length
             try:
-                if length is not None and length > LARGEST_BODY:
+                if (request.content_length or 0) > LARGEST_BODY:
                     raise Malformed("body is too large")
-                now = self.clock.now()
-                body = open_post(
-                    cipher, request.query, await request.read(), freshness=self.freshness, now=now
-                )
+                await self._intake.put(partial(self._open, door, cipher, request.query, await request.read()))
             except (Malformed, web.HTTPRequestEntityTooLarge) as error:
                 return self._refuse(door, error)
-            knock = Knock(key_of(self.corp, door, body), door, body, lane_of(door, body), now)
-            try:
-                await self._intake.put(knock)
             except (
                 Exception
             ) as error:  # whatever kept it from disk: no answer, so that the platform tries again
@@ -120,6 +114,11 @@ class Doors:
             return web.Response()
 
         return received
+
+    def _open(self, door: str, cipher: Cipher, query: Mapping[str, str], sealed: bytes) -> Knock:
+        now = self.clock.now()
+        body = open_post(cipher, query, sealed, freshness=self.freshness, now=now)
+        return Knock(key_of(self.corp, door, body), door, body, lane_of(door, body), now)
 
     def _refuse(self, door: str, error: Exception) -> web.Response:
         self._refused[door].inc()

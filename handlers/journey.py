@@ -14,17 +14,22 @@ from sop.message import Message
 from sop.tag import Facts
 from sop.template import On, Subject, Template
 from sop.update import ClockTicked, FriendLost, GroupDismissed, Kind, MembersLeft, Update, WaitEnded
+from storage import inbox
 from storage.due import Due
 
 router = Router("journey")
 
-CHUNK = 200  # waits taken in one transaction, so that a callback arriving meanwhile does not wait long
+CHUNK = (
+    60  # waits taken in one transaction, so that a callback arriving meanwhile is stored within milliseconds
+)
 
 
 @router.observe(Kind.CLOCK_TICKED, where=Ticked("due"))
 def take_due(ticked: ClockTicked, ctx: Context) -> None:
     """Take the oldest waits that ran out: steps are walked as a set, the rest is told one by one."""
     taken = ctx.tx.due.take(ctx.now, CHUNK)
+    if len(taken) == CHUNK:
+        _tick_again(ticked, ctx)
     walk([wait for wait in taken if wait.what == "step"], ctx)
     for wait in taken:
         if wait.what != "step":
@@ -38,6 +43,13 @@ def take_due(ticked: ClockTicked, ctx: Context) -> None:
                     data=tuple(sorted((key, str(value)) for key, value in wait.data.items())),
                 )
             )
+
+
+def _tick_again(ticked: ClockTicked, ctx: Context) -> None:
+    """More may be due: another tick, in a transaction of its own behind what came in meanwhile."""
+    first, _, number = ticked.id.partition("#")
+    again = replace(ticked, id=f"{first}#{int(number or 0) + 1}")
+    inbox.insert(ctx.tx.connection, [inbox.knock_of(again, lane="clock:due", now=ctx.now)])
 
 
 # ---------------------------------------------------------------- going on

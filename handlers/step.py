@@ -19,7 +19,7 @@ from sop.journey import DueStep, Journey, day_of
 from sop.link import absolute, short
 from sop.member import Member
 from sop.message import CAPABILITIES, Channel, Content, Link, Message
-from sop.render import compose, words
+from sop.render import Rendered, compose, words
 from sop.tag import Facts
 from sop.template import Ask, AskKind, CheckIn, GiveCoupon, Step, Template
 from sop.timing import local_day
@@ -61,6 +61,7 @@ class Scribe:
     ctx: Context
     _links: dict[tuple[str, str], str] = field(default_factory=dict)
     _runs: dict[str, Run | None] = field(default_factory=dict)
+    _texts: dict[tuple[object, ...], Rendered] = field(default_factory=dict)
 
     def write(self, template: Template, due: DueStep, to: Recipient) -> Message | Unsaid:
         """The message a due step says to one recipient, or why it says nothing."""
@@ -74,16 +75,19 @@ class Scribe:
         said = self._words(template, step, to, sender, channel)
         if isinstance(said, Unsaid):
             return said
-        rendered = compose(
-            step,
-            to.facts,
-            said,
-            personal=to.member is not None,
-            longest=CAPABILITIES[channel].max_bytes,
-        )
+        rendered = self._compose(step, to, said, channel)
         if not rendered.text:
             return Unsaid(f"文案无法生成：{rendered.problem}")
         return self._message(template, due, to, channel, sender, rendered.text, said)
+
+    def _compose(self, step: Step, to: Recipient, said: Mapping[str, object], channel: Channel) -> Rendered:
+        """The same wording with the same words is rendered once, however many read it."""
+        personal = to.member is not None
+        key = (id(step), channel, step.wording(to.facts, personal=personal), repr(said))
+        if key not in self._texts:
+            longest = CAPABILITIES[channel].max_bytes
+            self._texts[key] = compose(step, to.facts, said, personal=personal, longest=longest)
+        return self._texts[key]
 
     # ------------------------------------------------------------ channel and sender
 

@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 import zlib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -215,13 +215,16 @@ class Intake:
 
     def __init__(self, db: Database) -> None:
         self._db = db
-        self._pending: list[tuple[Knock, asyncio.Future[None]]] = []
+        self._pending: list[tuple[Callable[[], Knock], asyncio.Future[None]]] = []
         self._flushing: asyncio.Task[None] | None = None
 
-    async def put(self, knock: Knock) -> None:
-        """Return when the knock is on disk; raise when it is not."""
+    async def put(self, make: Callable[[], Knock]) -> None:
+        """Return when the knock is on disk; raise when it is not, or what ``make`` raises.
+
+        Knocks that share a commit are made in one go: opening them one after another costs half of opening each by itself.
+        """
         stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._pending.append((knock, stored))
+        self._pending.append((make, stored))
         if self._flushing is None:
             self._flushing = asyncio.create_task(self._flush())
         await stored
@@ -234,15 +237,28 @@ class Intake:
         finally:
             self._flushing = None
 
-    async def _store(self, batch: list[tuple[Knock, asyncio.Future[None]]]) -> None:
-        knocks = [knock for knock, _ in batch]
-        try:
-            await self._db.store_new(inbox, _rows(knocks), "key")
-        except Exception as error:  # every caller must learn that nothing was stored
-            for _, stored in batch:
-                if not stored.done():
-                    stored.set_exception(error)
+    async def _store(self, batch: list[tuple[Callable[[], Knock], asyncio.Future[None]]]) -> None:
+        knocks, waiting = list[Knock](), list[asyncio.Future[None]]()
+        for make, stored in batch:
+            try:
+                knocks.append(make())
+                waiting.append(stored)
+            except Exception as error:  # its own caller says what becomes of it
+                _settle([stored], error)
+        if knocks:
+            try:
+                await self._db.store_new(inbox, _rows(knocks), "key")
+            except Exception as error:  # every caller must learn that nothing was stored
+                _settle(waiting, error)
+            else:
+                _settle(waiting, None)
+
+
+def _settle(futures: Iterable[asyncio.Future[None]], error: Exception | None) -> None:
+    for future in futures:
+        if future.done():  # its caller hung up
+            continue
+        if error is None:
+            future.set_result(None)
         else:
-            for _, stored in batch:
-                if not stored.done():
-                    stored.set_result(None)
+            future.set_exception(error)

@@ -42,22 +42,23 @@ class LinkStore:
         step: str = "",
     ) -> Tracked:
         """The tracked link of ``owner`` to ``target``, made once."""
-        self._connection.execute(
-            insert_into(self._connection, link)
-            .values(
-                token=token(),
-                target=target,
-                title=title,
-                template=template,
-                step=step,
-                owner=owner,
-                created_at=to_ms(self._now),
+        known = select(link).where(link.c.owner == owner, link.c.target == target)
+        row = self._connection.execute(known).one_or_none()
+        if row is None:
+            self._connection.execute(
+                insert_into(self._connection, link)
+                .values(
+                    token=token(),
+                    target=target,
+                    title=title,
+                    template=template,
+                    step=step,
+                    owner=owner,
+                    created_at=to_ms(self._now),
+                )
+                .on_conflict_do_nothing(index_elements=["owner", "target"])
             )
-            .on_conflict_do_nothing(index_elements=["owner", "target"])
-        )
-        row = self._connection.execute(
-            select(link).where(link.c.owner == owner, link.c.target == target)
-        ).one()
+            row = self._connection.execute(known).one()
         return _tracked(row)
 
     def get(self, token: str) -> Tracked | None:

@@ -38,6 +38,7 @@ class TemplateStore:
     def __init__(self, connection: Connection, now: datetime) -> None:
         self._connection = connection
         self._now = now
+        self._read: dict[tuple[str, int], Template] = {}
 
     def save(self, template_id: str, name: str, text: str, *, by: str, expect: int | None = None) -> Saved:
         """Keep ``text`` as the newest version, a draft; refuse when ``expect`` is no longer the newest."""
@@ -102,8 +103,13 @@ class TemplateStore:
 
     def read(self, template_id: str, version: int) -> Template | None:
         """One version as the rules see it; None when there is none."""
-        saved = self.get(template_id, version)
-        return None if saved is None else compiled(saved.text, version)
+        key = template_id, version
+        if key not in self._read:  # a saved version never changes, so a transaction asks once
+            saved = self.get(template_id, version)
+            if saved is None:
+                return None
+            self._read[key] = compiled(saved.text, version)
+        return self._read[key]
 
     def running(self) -> list[Template]:
         """Every published template as the rules see it."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 
 import pytest
 from sqlalchemy import Connection, func, select
 
+from sop.errors import Forged
 from storage import inbox
 from storage.engine import Database
 from storage.inbox import SHARDS, Intake, Knock, Waiting
@@ -66,7 +68,7 @@ def test_equal_updates_of_our_own_are_one_fact() -> None:
 async def test_what_arrives_together_shares_a_commit_and_all_hear_of_it(db: Database) -> None:
     intake = Intake(db)
 
-    await asyncio.gather(*(intake.put(knock(f"{number}")) for number in range(200)))
+    await asyncio.gather(*(intake.put(partial(knock, f"{number}")) for number in range(200)))
 
     assert await db.read(rows) == 200
 
@@ -78,14 +80,29 @@ async def test_when_storing_fails_every_caller_learns_it(db: Database) -> None:
 
     intake = Intake(Broken())  # type: ignore[arg-type]
 
-    told = await asyncio.gather(*(intake.put(knock(str(n))) for n in range(20)), return_exceptions=True)
+    told = await asyncio.gather(
+        *(intake.put(partial(knock, str(n))) for n in range(20)), return_exceptions=True
+    )
 
     assert [type(answer) for answer in told] == [OSError] * 20
 
 
+async def test_a_knock_that_cannot_be_made_is_its_own_callers_affair(db: Database) -> None:
+    def forged() -> Knock:
+        raise Forged("signature does not match")
+
+    intake = Intake(db)
+    makers: list[Callable[[], Knock]] = [partial(knock, "a"), forged, partial(knock, "b")]
+
+    told = await asyncio.gather(*(intake.put(make) for make in makers), return_exceptions=True)
+
+    assert [type(answer) for answer in told] == [type(None), Forged, type(None)]
+    assert await db.read(rows) == 2
+
+
 async def test_a_caller_who_hung_up_spoils_nothing_for_the_others(db: Database) -> None:
     intake = Intake(db)
-    callers = [asyncio.ensure_future(intake.put(knock(f"{number}"))) for number in range(5)]
+    callers = [asyncio.ensure_future(intake.put(partial(knock, f"{number}"))) for number in range(5)]
     await asyncio.sleep(0)
     callers[0].cancel()
 

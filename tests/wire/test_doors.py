@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
-from sqlalchemy import Connection
+from sqlalchemy import Table
 
 from bot.bell import Bell
 from bot.cipher import Cipher
@@ -20,7 +20,6 @@ from bot.wecom.callback import LARGEST_BODY
 from storage import inbox, schema
 from storage.engine import SqliteDatabase
 
-T = TypeVar("T")
 CORP, TOKEN = "wx5823bf96d3bd56c7", "QDG6eK"
 KEY = "jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C"
 SAMPLE_A = {
@@ -37,10 +36,10 @@ class Fragile(SqliteDatabase):
 
     full = False
 
-    async def write(self, work: Callable[[Connection], T], *, urgent: bool = False) -> T:
+    async def store_new(self, table: Table, rows: Sequence[dict[str, Any]], unique: str) -> None:
         if self.full:
             raise OSError(28, "No space left on device")
-        return await super().write(work, urgent=urgent)
+        await super().store_new(table, rows, unique)
 
 
 class Door:
