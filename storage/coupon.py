@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, case, func, select, update
+from sqlalchemy import Connection, and_, bindparam, case, func, select, update
 
 from sop.coupon import Allowed, Batch, Claim, Coupon, Issued, Redeemed, Redemption, SoldOut, claim, redeem
 from sop.errors import NotFound
@@ -32,6 +32,31 @@ class Usage:
     @property
     def left(self) -> int:
         return self.stock - self.claimed
+
+
+# made once: building a statement costs more than running it
+_ONE_BATCH = select(coupon_batch).where(coupon_batch.c.id == bindparam("of"))
+_HELD = (
+    select(coupon)
+    .where(coupon.c.batch == bindparam("of"), coupon.c.member == bindparam("who"))
+    .order_by(coupon.c.nth)
+)
+_FREE = (
+    select(coupon.c.id)
+    .where(coupon.c.batch == bindparam("of"), coupon.c.member.is_(None))
+    .order_by(coupon.c.id)
+    .limit(1)
+)
+_GIVEN: dict[str, Any] = {
+    "member": bindparam("who"),
+    "nth": bindparam("number"),
+    "claimed_at": bindparam("at"),
+    "expires_at": bindparam("until"),
+}
+_TAKE, _TAKE_UNLOCKED = (
+    update(coupon).where(coupon.c.id == free.scalar_subquery()).values(_GIVEN).returning(coupon)
+    for free in (_FREE, _FREE.with_for_update(skip_locked=True))
+)
 
 
 class CouponStore:
@@ -67,9 +92,7 @@ class CouponStore:
         return self._count(batch) - before
 
     def batch(self, batch_id: str) -> Batch | None:
-        row = self._connection.execute(
-            select(coupon_batch).where(coupon_batch.c.id == batch_id)
-        ).one_or_none()
+        row = self._connection.execute(_ONE_BATCH, {"of": batch_id}).one_or_none()
         return None if row is None else _batch(row)
 
     def batches(self) -> list[Batch]:
@@ -116,19 +139,16 @@ class CouponStore:
         return Issued(given, batch)
 
     def _take(self, batch_id: str, member: str, nth: int, expires: datetime | None) -> Coupon | None:
-        free = (
-            select(coupon.c.id)
-            .where(coupon.c.batch == batch_id, coupon.c.member.is_(None))
-            .order_by(coupon.c.id)
-            .limit(1)
-            .with_for_update(skip_locked=can_skip_locked(self._connection))
-            .scalar_subquery()
-        )
+        take = _TAKE_UNLOCKED if can_skip_locked(self._connection) else _TAKE
         row = self._connection.execute(
-            update(coupon)
-            .where(coupon.c.id == free)
-            .values(member=member, nth=nth, claimed_at=to_ms(self._now), expires_at=maybe_ms(expires))
-            .returning(coupon)
+            take,
+            {
+                "of": batch_id,
+                "who": member,
+                "number": nth,
+                "at": to_ms(self._now),
+                "until": maybe_ms(expires),
+            },
         ).one_or_none()
         return None if row is None else _coupon(row)
 
@@ -138,9 +158,7 @@ class CouponStore:
 
     def held_of(self, batch_id: str, member: str) -> list[Coupon]:
         """A member's codes of one batch, the newest last."""
-        rows = self._connection.execute(
-            select(coupon).where(coupon.c.batch == batch_id, coupon.c.member == member).order_by(coupon.c.nth)
-        )
+        rows = self._connection.execute(_HELD, {"of": batch_id, "who": member})
         return [_coupon(row) for row in rows]
 
     def any_left(self, batch_id: str) -> bool:
