@@ -57,7 +57,7 @@ from storage.tx import Tx
 
 log = structlog.get_logger()
 
-ALONE_IDLE_S = 3600.0  # in one process bells ring, so nobody needs to look by themselves
+ALONE_IDLE_S = 5.0  # in one process bells ring; what a command line wrote meanwhile is found by looking
 FLEET_IDLE_S = 1.0  # between processes a ring may be lost
 RESTART_AFTER_S = 1.0
 DRAIN_S = 15.0
@@ -91,6 +91,7 @@ class App:
     chance: Chance = field(default_factory=SystemChance)
     roles: Sequence[Role] = EVERYTHING
     store: Database | None = None  # instead of the configured one
+    idle_s: float = 0.0  # how long roles sleep when no bell rings; 0 leaves it to us
     front: Callable[[web.Request], Awaitable[web.StreamResponse]] | None = None  # what stands at /
     metrics: Metrics = field(default_factory=Metrics)
     handled: dict[str, int] = field(default_factory=dict)
@@ -164,7 +165,7 @@ class App:
         return set(self.roles) == set(Role) and not self.config.storage.redis.get_secret_value()
 
     def _runs(self) -> list[tuple[str, Callable[[], Awaitable[None]]]]:
-        idle = ALONE_IDLE_S if self._alone else FLEET_IDLE_S
+        idle = self.idle_s or (ALONE_IDLE_S if self._alone else FLEET_IDLE_S)
         name = f"{socket.gethostname()}:{os.getpid()}"[:48]
         runs: list[tuple[str, Callable[[], Awaitable[None]]]] = []
         if Role.WORK in self.roles:

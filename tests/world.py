@@ -225,7 +225,7 @@ async def world_at(start: datetime, folder: Path) -> AsyncIterator[World]:
         store = SqliteDatabase(
             config.storage.database.get_secret_value(), synchronous="OFF"
         )  # nobody pulls the plug
-        async with App(config, clock=clock, chance=SeededChance(8), store=store) as app:
+        async with App(config, clock=clock, chance=SeededChance(8), store=store, idle_s=3600.0) as app:
             await sim.connect(f"http://127.0.0.1:{app.port}")
             yield World(sim, app, clock)
 
