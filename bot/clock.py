@@ -10,7 +10,7 @@ import asyncio
 import heapq
 import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -128,6 +128,12 @@ class TurnedClock:
         self._holds -= 1
         if self._holds == 0:
             self._idle.set()
+
+
+def patience(seconds: float) -> Callable[[], bool]:
+    """Asks whether so many real seconds are over: for those who hold what others wait for."""
+    end = time.perf_counter() + seconds
+    return lambda: time.perf_counter() > end
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from functools import partial
 import structlog
 
 from bot.bell import Bell
-from bot.clock import Clock
+from bot.clock import Clock, patience
 from handlers.reaction import ContextOf, Reaction, answer, react
 from handlers.router import Switchboard
 from sop.errors import Malformed
@@ -28,6 +28,7 @@ from storage.tx import Tx
 log = structlog.get_logger()
 
 TERM = timedelta(seconds=30)
+SHARE_S = 0.01  # of the writer's time; callbacks wait for it to be stored
 BATCHES_A_LEASE = 20  # then others may have these shards, and we others
 
 Parse = Callable[[str, bytes, str], Update]  # door, body, identity
@@ -158,8 +159,8 @@ class Worker:
         if read:
             try:
                 reactions = await self.db.write(lambda c: self._together(c, read))
-                worked.handled += len(read)
-                for (_, update), reaction in zip(read, reactions, strict=True):
+                worked.handled += len(reactions)
+                for (_, update), reaction in zip(read, reactions, strict=False):
                     self.on_reaction(update, reaction)
             except lease.Stale:
                 raise
@@ -172,9 +173,14 @@ class Worker:
         return worked
 
     def _together(self, connection: Connection, read: Sequence[tuple[Waiting, Update]]) -> list[Reaction]:
+        """Handle as many as fit into our share of the writer's time; the rest comes with the next batch."""
         lease.guard(connection, self._held, self.clock.now(), TERM)
-        reactions = [self._react(connection, update, careful=False) for _, update in read]
-        inbox.done(connection, [row.id for row, _ in read])
+        reactions, over = list[Reaction](), patience(SHARE_S)
+        for _, update in read:
+            reactions.append(self._react(connection, update, careful=False))
+            if over():
+                break
+        inbox.done(connection, [row.id for row, _ in read[: len(reactions)]])
         return reactions
 
     async def _one_by_one(self, read: Sequence[tuple[Waiting, Update]], worked: Worked) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -158,6 +159,22 @@ async def test_workers_side_by_side_handle_everything_once_and_in_order(house: H
     assert sum(shares) == 144
     assert {await house.facts(member) for member in members} == {"0 1 2 3 4 5"}
     assert len(await house.replies()) == 100
+
+
+async def test_a_slow_batch_gives_the_writer_back_and_goes_on_later(house: House) -> None:
+    def slow(text: str) -> bool:
+        time.sleep(0.004)
+        return False
+
+    house.poison = slow
+    await house.arrive(*(said(str(number)) for number in range(20)))
+
+    first = await house.worker(alone=True).work_once()
+    rest = await house.work(house.worker(alone=True))
+
+    assert first.handled < 6
+    assert first.handled + rest.handled == 20
+    assert await house.facts() == " ".join(map(str, range(20)))
 
 
 async def test_what_a_handler_changed_is_heard_in_the_same_transaction(house: House) -> None:
