@@ -11,7 +11,6 @@ import asyncio
 import os
 import resource
 import sys
-sys.setswitchinterval(0.005)
 
 import uvloop
 from aiohttp import web
