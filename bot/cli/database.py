@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 import typer
 
@@ -76,8 +78,16 @@ def restore(
 def _postgres(tool: str, settings: Config, arguments: list[str]) -> None:
     if shutil.which(tool) is None:
         raise Misconfigured(f"{tool} is not installed.", remedy="Install PostgreSQL's client programs.")
-    target = ["--dbname", settings.storage.database.get_secret_value()]
-    done = subprocess.run([tool, *target, *arguments], check=False, capture_output=True, text=True)
+    url = urlsplit(settings.storage.database.get_secret_value())
+    host = url.netloc.rpartition("@")[2]
+    shown = (
+        f"{url.username}@{host}" if url.username else host
+    )  # the password is nobody's business in a process list
+    target = ["--dbname", urlunsplit(url._replace(scheme="postgresql", netloc=shown))]
+    environment = {**os.environ, **({"PGPASSWORD": unquote(url.password)} if url.password else {})}
+    done = subprocess.run(
+        [tool, *target, *arguments], check=False, capture_output=True, text=True, env=environment
+    )
     if done.returncode:
         raise Misconfigured(
             f"{tool} failed: {done.stderr.strip() or done.returncode}.",

@@ -63,3 +63,12 @@ async def test_the_half_friend_is_welcomed_and_only_the_whole_one_begins_the_pla
     assert "很高兴认识你" in lin.heard_from("linmo")[0]
     journeys = await world.ask(lambda tx: tx.journeys.of(lin.id))
     assert [journey.template for journey in journeys] == ["welcome"]
+
+
+async def test_who_asks_why_right_after_the_welcome_hears_about_the_welcome(world: World) -> None:
+    await world.publishes("welcome")
+    lin = await world.befriends("小林")
+
+    reply = await lin.says("为什么发给我")
+
+    assert "欢迎新朋友" in reply
