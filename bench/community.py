@@ -108,15 +108,18 @@ def _write(connection: Connection, numbers: range, now: int) -> None:
 
 async def plan_everything(db: Database, worker: Worker) -> None:
     """Tick until no step is due; the next step of each waits a day."""
-    clock, number = SystemClock(), 0
+    clock = SystemClock()
     while await db.read(lambda c: still_due(c, clock.now())):
-        number += 1
-        now = clock.now()
-        tick = ClockTicked(at=now, name="due", slot=now, id=f"tick:due:{number}")
-        knock = inbox.knock_of(tick, lane="clock:due", now=now)
-        await db.write(lambda c, knock=knock: inbox.insert(c, [knock]))  # type: ignore[misc]
+        await tick(db)
         while await worker.work_once():
             pass
+
+
+async def tick(db: Database) -> None:
+    now = SystemClock().now()
+    ticked = ClockTicked(at=now, name="due", slot=now, id=f"tick:due:{now.isoformat()}")
+    knock = inbox.knock_of(ticked, lane="clock:due", now=now)
+    await db.write(lambda c: inbox.insert(c, [knock]))
 
 
 def still_due(connection: Connection, now: datetime) -> bool:
@@ -152,6 +155,12 @@ def plan_app(app: web.Application, db: Database, bell: Bell) -> None:
     """Routes that begin a planning tick and tell how it is going."""
     worker, running = worker_over(db, bell), list[asyncio.Task[None]]()
 
+    async def warm(request: web.Request) -> web.Response:
+        """One chunk, so that statements and texts are compiled, as they are in a process that has run for a while."""
+        await tick(db)
+        await worker.work_once()
+        return web.Response()
+
     async def begin(request: web.Request) -> web.Response:
         running.append(asyncio.create_task(plan_everything(db, worker)))
         return web.Response()
@@ -159,5 +168,6 @@ def plan_app(app: web.Application, db: Database, bell: Bell) -> None:
     async def done(request: web.Request) -> web.Response:
         return web.Response(text=str(await db.read(said)))
 
+    app.router.add_get("/warm", warm)
     app.router.add_get("/plan", begin)
     app.router.add_get("/planned", done)

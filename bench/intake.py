@@ -85,6 +85,7 @@ async def beside_planning(folder: Path, count: int) -> None:
         await populate(db, JOURNEYS, SystemClock().now())
     requests = sealed_requests(int(RATE * 8) + 600, start=10_000_000)
     with server("planning", url) as port:
+        await asyncio.to_thread(asked, port, "/warm")
         quiet = await at_a_rate(port, requests[:600], RATE, 64)
         await asyncio.to_thread(asked, port, "/plan")
         beside = await at_a_rate(port, requests[600:], RATE, 64)

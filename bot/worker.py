@@ -28,7 +28,7 @@ from storage.tx import Tx
 log = structlog.get_logger()
 
 TERM = timedelta(seconds=30)
-SHARE_S = 0.01  # of the writer's time; callbacks wait for it to be stored
+SHARE_S = 0.005  # of the writer's time; callbacks wait for it to be stored
 BATCHES_A_LEASE = 20  # then others may have these shards, and we others
 
 Parse = Callable[[str, bytes, str], Update]  # door, body, identity
@@ -156,12 +156,9 @@ class Worker:
             except Exception as error:  # whatever is wrong with it, it stops nobody behind it
                 await self._park(row, error)
                 worked.parked += 1
-        if read:
+        while read:
             try:
-                reactions = await self.db.write(lambda c: self._together(c, read))
-                worked.handled += len(reactions)
-                for (_, update), reaction in zip(read, reactions, strict=False):
-                    self.on_reaction(update, reaction)
+                reactions = await self.db.write(partial(self._together, read=read))
             except lease.Stale:
                 raise
             except Exception as error:  # one of them failed: each alone, so that it stops nobody else
@@ -169,11 +166,16 @@ class Worker:
                     raise
                 log.info("batch falls apart", size=len(read))
                 await self._one_by_one(read, worked)
+                break
+            worked.handled += len(reactions)
+            for (_, update), reaction in zip(read, reactions, strict=False):
+                self.on_reaction(update, reaction)
+            read = read[len(reactions) :]
         self.after_batch()
         return worked
 
     def _together(self, connection: Connection, read: Sequence[tuple[Waiting, Update]]) -> list[Reaction]:
-        """Handle as many as fit into our share of the writer's time; the rest comes with the next batch."""
+        """Handle as many as fit into our share of the writer's time; the rest comes in the next transaction."""
         lease.guard(connection, self._held, self.clock.now(), TERM)
         reactions, over = list[Reaction](), patience(SHARE_S)
         for _, update in read:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from storage.engine import insert_into
 from storage.instant import to_ms
@@ -26,6 +26,10 @@ class Tracked:
     owner: str = ""
 
 
+# built once: a planning tick asks it for every sender
+_KNOWN = select(link).where(link.c.owner == bindparam("owner_"), link.c.target == bindparam("target_"))
+
+
 class LinkStore:
     def __init__(self, connection: Connection, now: datetime) -> None:
         self._connection = connection
@@ -42,8 +46,8 @@ class LinkStore:
         step: str = "",
     ) -> Tracked:
         """The tracked link of ``owner`` to ``target``, made once."""
-        known = select(link).where(link.c.owner == owner, link.c.target == target)
-        row = self._connection.execute(known).one_or_none()
+        wanted = {"owner_": owner, "target_": target}
+        row = self._connection.execute(_KNOWN, wanted).one_or_none()
         if row is None:
             self._connection.execute(
                 insert_into(self._connection, link)
@@ -58,7 +62,7 @@ class LinkStore:
                 )
                 .on_conflict_do_nothing(index_elements=["owner", "target"])
             )
-            row = self._connection.execute(known).one()
+            row = self._connection.execute(_KNOWN, wanted).one()
         return _tracked(row)
 
     def get(self, token: str) -> Tracked | None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, event, insert, make_url, select, text
+from sqlalchemy import Connection, insert, make_url, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from sop.errors import Misconfigured
@@ -25,6 +25,7 @@ from storage.engine import (
     sqlite_path,
 )
 from storage.tables import position
+from tests.contracts.world import counted_commits
 
 Write = Callable[[Connection], None]
 
@@ -74,20 +75,6 @@ async def together(db: SqliteDatabase, *works: Write) -> list[BaseException | No
         tasks = [asyncio.ensure_future(db.write(work)) for work in works]
         await asyncio.sleep(0)
     return await asyncio.gather(*tasks, return_exceptions=True)
-
-
-@contextmanager
-def counted_commits() -> Iterator[list[Connection]]:
-    commits: list[Connection] = []
-
-    def count(connection: Connection) -> None:
-        commits.append(connection)
-
-    event.listen(Engine, "commit", count)
-    try:
-        yield commits
-    finally:
-        event.remove(Engine, "commit", count)
 
 
 def path_of(db: SqliteDatabase) -> str:

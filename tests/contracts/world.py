@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
+
+from sqlalchemy import Connection, Engine, event
 
 from sop.message import Channel, Content, Message
 from sop.update import MessageHeard, Update
@@ -52,3 +56,17 @@ def push(key: str = "p1", **fields: Any) -> Message:
         "marketing": True,
     }
     return message(key, **(plain | fields))
+
+
+@contextmanager
+def counted_commits() -> Iterator[list[Connection]]:
+    commits: list[Connection] = []
+
+    def count(connection: Connection) -> None:
+        commits.append(connection)
+
+    event.listen(Engine, "commit", count)
+    try:
+        yield commits
+    finally:
+        event.remove(Engine, "commit", count)
