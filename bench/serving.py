@@ -17,6 +17,7 @@ from aiohttp import web
 
 from bench.community import plan_app
 from bench.load import AES_KEY, CORP, TOKEN
+from bot.app import answer_swiftly
 from bot.bell import Bell
 from bot.cipher import Cipher
 from bot.clock import SystemClock
@@ -64,6 +65,7 @@ async def _listen(app: web.Application) -> None:
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
+    answer_swiftly()
     print(runner.addresses[0][1], flush=True)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # nobody reads what the log has to say
     await asyncio.Event().wait()

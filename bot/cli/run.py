@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from bot.app import EVERYTHING, App, Role
+from bot.app import EVERYTHING, App, Role, answer_swiftly
 from bot.chance import SystemChance
 from bot.cli.frame import ConfigPath, configured, out, run_async
 from bot.config import Config, write_new
@@ -97,6 +97,7 @@ async def _until_told(config: Config, roles: Sequence[Role]) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     async with App(config, roles=roles) as app:
+        answer_swiftly()
         await _first_account(app)
         await catch_up(app)
         if Role.WEB in roles:
