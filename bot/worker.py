@@ -19,7 +19,8 @@ from bot.clock import Clock, patience
 from handlers.reaction import ContextOf, Reaction, answer, react
 from handlers.router import Switchboard
 from sop.errors import Malformed
-from sop.update import Update, from_plain
+from sop.packed import from_plain
+from sop.update import Update
 from storage import inbox, lease
 from storage.engine import Connection, Database, is_trouble
 from storage.inbox import SELF, SHARDS, Waiting

@@ -10,6 +10,8 @@ from typing import Any
 from handlers.context import Context
 from handlers.router import Router
 from sop.activity import NO_GROUP, TALK, Activity, hash_of, short_key
+from sop.kf import KfEntered
+from sop.packed import to_plain
 from sop.update import (
     AnswerGiven,
     AppOpened,
@@ -23,7 +25,6 @@ from sop.update import (
     GroupChanged,
     GroupCreated,
     GroupDismissed,
-    KfEntered,
     Kind,
     LinkVisited,
     MembersJoined,
@@ -35,7 +36,6 @@ from sop.update import (
     TierChanged,
     Unknown,
     Update,
-    to_plain,
 )
 
 router = Router("activity")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from handlers.context import Context
 from handlers.filters import Ticked
 from handlers.router import Router
-from sop.update import ArchiveRang, ClockTicked, Kind
+from sop.archive import ArchiveRang
+from sop.update import ClockTicked, Kind
 from storage.errand import Errand
 
 router = Router("archive")

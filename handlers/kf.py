@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from handlers.context import Context
 from handlers.router import Router
+from sop.kf import KfEntered, KfFailed, KfRang
 from sop.message import Reply
 from sop.receipt import State
-from sop.update import KfEntered, KfFailed, KfRang, Kind
+from sop.update import Kind
 from storage.errand import Errand
 
 router = Router("kf")

@@ -16,8 +16,9 @@ import structlog
 from handlers.context import Context
 from handlers.router import Route, Switchboard
 from sop.errors import QunxingError
+from sop.kf import KfEntered
 from sop.message import Channel, Content, Message, Reply
-from sop.update import AppOpened, CardClicked, KfEntered, MessageHeard, Update
+from sop.update import AppOpened, CardClicked, MessageHeard, Update
 from storage.engine import is_trouble
 from storage.tx import Tx
 

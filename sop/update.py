@@ -7,10 +7,10 @@ clock brings. Past the edge nobody has seen XML, JSON or HTTP. ``at`` is when it
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 
 class Kind(StrEnum):
@@ -265,44 +265,6 @@ class StaffChanged(Update):
 
 
 @dataclass(frozen=True, kw_only=True)
-class KfRang(Update):
-    """The 微信客服 doorbell: something waits behind ``account``; ``token`` lives ten minutes."""
-
-    kind = Kind.KF_RANG
-    account: str
-    token: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class KfEntered(Update):
-    """A member opened a 微信客服 conversation; ``welcome_code`` lives twenty seconds."""
-
-    kind = Kind.KF_ENTERED
-    member: str
-    account: str
-    scene: str = ""
-    welcome_code: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class KfFailed(Update):
-    """A 微信客服 message we thought accepted did not arrive after all."""
-
-    kind = Kind.KF_FAILED
-    member: str
-    account: str
-    message: str
-    reason: int = 0
-
-
-@dataclass(frozen=True, kw_only=True)
-class ArchiveRang(Update):
-    """The archive doorbell: new records wait."""
-
-    kind = Kind.ARCHIVE_RANG
-
-
-@dataclass(frozen=True, kw_only=True)
 class LinkVisited(Update):
     """Someone opened a tracked link; ``member`` is empty when we do not know who."""
 
@@ -450,43 +412,3 @@ class Unknown(Update):
 
     kind = Kind.UNKNOWN
     name: str = ""
-
-
-UPDATES: dict[Kind, type[Update]] = {cls.kind: cls for cls in Update.__subclasses__()}
-
-
-def to_plain(update: Update) -> dict[str, Any]:
-    """The update as JSON-ready values; ``from_plain`` gives it back."""
-    plain: dict[str, Any] = {"kind": str(update.kind)}
-    for field in fields(update):
-        plain[field.name] = _flat(getattr(update, field.name))
-    return plain
-
-
-def from_plain(plain: dict[str, Any]) -> Update:
-    """The update that ``to_plain`` described; unknown keys are ignored, so old and new code overlap."""
-    cls = UPDATES[Kind(plain["kind"])]
-    known = {field.name for field in fields(cls)}
-    return cls(**{name: _revived(name, value) for name, value in plain.items() if name in known})
-
-
-def _flat(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, (Seat, Friendship)):
-        return {field.name: getattr(value, field.name) for field in fields(value)}
-    return [_flat(item) for item in value] if isinstance(value, tuple) else value
-
-
-def _revived(name: str, value: Any) -> Any:
-    if name in ("at", "slot", "due"):
-        return datetime.fromisoformat(value)
-    if name == "seats":
-        return tuple(Seat(**seat) for seat in value)
-    if name == "friends":
-        return tuple(Friendship(**{**friend, "tags": _frozen(friend["tags"])}) for friend in value)
-    return _frozen(value)
-
-
-def _frozen(value: Any) -> Any:
-    return tuple(_frozen(item) for item in value) if isinstance(value, list) else value

@@ -18,7 +18,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, delete, func, literal_column, select, update
 
-from sop.update import Update, to_plain
+from sop.packed import to_plain
+from sop.update import Update
 from storage.engine import Database, insert_new
 from storage.instant import from_ms, to_ms
 from storage.tables import inbox

@@ -13,7 +13,8 @@ from bot.gateway import KfPage
 from bot.wecom import limit
 from bot.wecom.client import WeComClient
 from sop.errors import Refused
-from sop.update import KfEntered, KfFailed, MessageHeard, Unknown, Update
+from sop.kf import KfEntered, KfFailed
+from sop.update import MessageHeard, Unknown, Update
 
 log = structlog.get_logger()
 

@@ -19,10 +19,11 @@ from wechatpy.work.parser import parse_message
 from bot.wecom.callback import LARGEST_BODY
 from bot.wecom.card import run_of
 from bot.wecom.person import person
+from sop.archive import ArchiveRang
 from sop.errors import Malformed
+from sop.kf import KfRang
 from sop.update import (
     AppOpened,
-    ArchiveRang,
     CardClicked,
     FriendAdded,
     FriendEdited,
@@ -30,7 +31,6 @@ from sop.update import (
     GroupChanged,
     GroupCreated,
     GroupDismissed,
-    KfRang,
     MembersJoined,
     MembersLeft,
     MessageHeard,

@@ -19,9 +19,10 @@ from bot.simulator.simulator import Simulator
 from bot.wecom.gateway import WeComGateway
 from bot.wecom.settings import App, WeComSettings
 from sop.errors import Blocked, Busy, Refused, SendError, Unanswered
+from sop.kf import KfEntered, KfFailed
 from sop.message import Channel, Choice, Content, Option
 from sop.receipt import Outcome
-from sop.update import KfEntered, KfFailed, MessageHeard, Update
+from sop.update import MessageHeard, Update
 from storage.shared_memory import MemoryShared
 
 START = datetime(2026, 1, 5, 2, tzinfo=UTC)

@@ -13,23 +13,13 @@ from handlers import ROUTERS
 from handlers.context import Context, Settings
 from handlers.reaction import react
 from handlers.router import Switchboard
+from sop.archive import ArchiveRang
 from sop.coupon import Batch
 from sop.interaction import options_of
+from sop.kf import KfEntered, KfFailed, KfRang
 from sop.message import Channel, Content, Message
 from sop.receipt import State
-from sop.update import (
-    AnswerGiven,
-    ArchiveRang,
-    ClockTicked,
-    CouponRedeemed,
-    KfEntered,
-    KfFailed,
-    KfRang,
-    LinkVisited,
-    MessageHeard,
-    Update,
-    WaitEnded,
-)
+from sop.update import AnswerGiven, ClockTicked, CouponRedeemed, LinkVisited, MessageHeard, Update, WaitEnded
 from storage.coupon import REMIND
 from storage.engine import Database
 from storage.errand import ErrandStore

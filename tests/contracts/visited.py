@@ -27,7 +27,8 @@ from handlers.router import Switchboard
 from sop.coupon import Batch
 from sop.errors import Refused
 from sop.interaction import options_of
-from sop.update import Update, from_plain
+from sop.packed import from_plain
+from sop.update import Update
 from storage import inbox
 from storage.engine import Connection, Database
 from storage.inbox import SHARDS

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from bot.wecom.card import number_of, run_of
 from bot.wecom.parse import parse
+from sop.archive import ArchiveRang
 from sop.errors import Malformed, Refused
+from sop.kf import KfRang
 from sop.update import (
     AppOpened,
-    ArchiveRang,
     CardClicked,
     FriendAdded,
     FriendEdited,
@@ -21,7 +22,6 @@ from sop.update import (
     GroupChanged,
     GroupCreated,
     GroupDismissed,
-    KfRang,
     MembersJoined,
     MembersLeft,
     MessageHeard,

@@ -11,19 +11,10 @@ from bot.gateway import CorpTag, Identity, Parcel
 from bot.wecom.card import run_of
 from bot.wecom.gateway import WeComGateway
 from sop.errors import Blocked, Busy, NotFound, Refused, Unanswered
+from sop.kf import KfEntered, KfFailed
 from sop.message import CAPABILITIES, Channel, Choice, Content, Link, Option
 from sop.receipt import Sent
-from sop.update import (
-    Friendship,
-    GroupDescribed,
-    KfEntered,
-    KfFailed,
-    MemberDescribed,
-    MessageHeard,
-    Seat,
-    TaskReported,
-    Unknown,
-)
+from sop.update import Friendship, GroupDescribed, MemberDescribed, MessageHeard, Seat, TaskReported, Unknown
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 ALICE, BOB = "wmQXalice", "wmQXbob"
