@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.ciphers.modes import CBC
 from sop.errors import Forged, Malformed, Misconfigured
 
 _BLOCK = 32  # the platform pads to 32, twice what AES needs; library unpadders refuse 17..32
+_AES_BLOCK = 16
 _HEAD = 20  # sixteen random bytes and the length
 _PADDING = tuple(bytes([size]) * size for size in range(_BLOCK + 1))
 _LENGTH = struct.Struct(">I")
@@ -28,22 +29,23 @@ _KEY = re.compile(r"[A-Za-z0-9+/]{43}")
 class Cipher:
     """Seals and opens with one callback's token and key, for one receiver."""
 
-    __slots__ = ("_cipher", "_receiver", "_token")
+    __slots__ = ("_cipher", "_opener", "_receiver", "_token")
 
     def __init__(self, token: str, aes_key: str, receive_id: str) -> None:
         key = _key(aes_key)
         self._cipher = BlockCipher(AES(key), CBC(key[:16]))
+        self._opener = self._cipher.decryptor()
         self._token, self._receiver = token.encode(), receive_id.encode()
 
     def __repr__(self) -> str:
         return f"Cipher(for {self._receiver.decode()!r})"
 
-    def sign(self, timestamp: str, nonce: str, encrypted: str) -> str:
+    def sign(self, timestamp: str, nonce: str, encrypted: str | bytes) -> str:
         """The signature the platform puts beside ``encrypted``."""
         parts = sorted((self._token, _bytes(timestamp), _bytes(nonce), _bytes(encrypted)))
         return hashlib.sha1(b"".join(parts), usedforsecurity=False).hexdigest()
 
-    def verified(self, signature: str, timestamp: str, nonce: str, encrypted: str) -> bool:
+    def verified(self, signature: str, timestamp: str, nonce: str, encrypted: str | bytes) -> bool:
         """Whether ``signature`` is ours to trust; takes the same time whatever is wrong with it."""
         return hmac.compare_digest(self.sign(timestamp, nonce, encrypted).encode(), _bytes(signature))
 
@@ -54,28 +56,25 @@ class Cipher:
         encryptor = self._cipher.encryptor()
         return binascii.b2a_base64(encryptor.update(plain) + encryptor.finalize(), newline=False).decode()
 
-    def open(self, encrypted: str) -> bytes:
+    def open(self, encrypted: str | bytes) -> bytes:
         """The message inside ``encrypted``; ``Malformed`` or ``Forged`` when there is none for us."""
         plain = self._decrypted(encrypted)
-        end = _HEAD + _LENGTH.unpack_from(plain, 16)[0]
-        if end > len(plain):
-            raise Malformed("sealed text names an impossible length")
-        if not hmac.compare_digest(plain[end:], self._receiver):
+        end, stop = _HEAD + _LENGTH.unpack_from(plain, 16)[0], len(plain) - plain[-1]
+        if end > stop or not 1 <= plain[-1] <= _BLOCK or not plain.endswith(_PADDING[plain[-1]]):
+            raise Malformed("sealed text names an impossible length or is padded wrongly")
+        if not hmac.compare_digest(plain[end:stop], self._receiver):
             raise Forged("sealed for another receiver")
         return plain[_HEAD:end]
 
-    def _decrypted(self, encrypted: str) -> bytes:
+    def _decrypted(self, encrypted: str | bytes) -> bytes:
+        """All blocks, padding included. Only the first, which is random anyway, depends on what was opened before."""
         try:
-            decryptor = self._cipher.decryptor()
-            padded = decryptor.update(binascii.a2b_base64(encrypted)) + decryptor.finalize()
-        except ValueError as mistake:  # not base64 (binascii.Error is one), or not whole blocks
+            sealed = binascii.a2b_base64(encrypted)
+        except ValueError as mistake:  # binascii.Error is one
             raise Malformed("sealed text is no ciphertext") from mistake
-        size = padded[-1] if padded else 0
-        if not 1 <= size <= _BLOCK or not padded.endswith(_PADDING[size]):
-            raise Malformed("sealed text is padded wrongly")
-        if len(padded) - size < _HEAD:
-            raise Malformed("sealed text is too short")
-        return padded[:-size]
+        if len(sealed) % _AES_BLOCK or len(sealed) <= _HEAD:
+            raise Malformed("sealed text is no ciphertext")
+        return self._opener.update(sealed)
 
 
 def _key(aes_key: str) -> bytes:
@@ -88,5 +87,5 @@ def _key(aes_key: str) -> bytes:
     return binascii.a2b_base64(aes_key + "=")  # the last character's two spare bits may be set
 
 
-def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogatepass")
+def _bytes(text: str | bytes) -> bytes:
+    return text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")

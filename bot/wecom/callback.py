@@ -19,7 +19,7 @@ LARGEST_BODY = 256 * 1024
 FRESH_S = 24 * 3600.0
 SLOT_S = 10.0
 
-_SEALED = re.compile(rb"<Encrypt>\s*(?:<!\[CDATA\[)?\s*([A-Za-z0-9+/]+={0,2})\s*(?:\]\]>)?\s*</Encrypt>")
+_OPENS, _CLOSES = b"<Encrypt>", b"</Encrypt>"
 _NUMBER = re.compile(r"[0-9]{1,12}")
 
 
@@ -43,8 +43,9 @@ class Freshness:
         """Whether a signed message of ``timestamp`` (unix seconds) is to be taken; every call is counted."""
         instant = now.timestamp()
         stale = abs(instant - timestamp) > self.limit_s
-        self._forget(instant)
-        self._count(instant, stale)
+        if not self._slots or not 0 <= instant - self._slots[-1].start < SLOT_S:
+            self._begin_slot(instant)
+        self._count(self._slots[-1], stale)
         return not stale or self.suspects_clock
 
     @property
@@ -52,19 +53,19 @@ class Freshness:
         """True while too many good signatures look stale; tell the operator to check the machine's clock."""
         return self._total >= self.enough and self._stale > self.share * self._total
 
-    def _count(self, instant: float, stale: bool) -> None:
-        start = instant - instant % SLOT_S
-        if not self._slots or self._slots[-1].start != start:
-            self._slots.append(_Slot(start))
-        slot = self._slots[-1]
-        slot.total, slot.stale = slot.total + 1, slot.stale + stale
-        self._total, self._stale = self._total + 1, self._stale + stale
+    def _count(self, slot: _Slot, stale: bool) -> None:
+        slot.total += 1
+        self._total += 1
+        if stale:
+            slot.stale += 1
+            self._stale += 1
 
-    def _forget(self, instant: float) -> None:
+    def _begin_slot(self, instant: float) -> None:
         while self._slots and not -SLOT_S <= instant - self._slots[0].start <= self.window_s:
             gone = self._slots.popleft()
             self._total -= gone.total
             self._stale -= gone.stale
+        self._slots.append(_Slot(instant - instant % SLOT_S))
 
 
 @dataclass(eq=False)
@@ -79,7 +80,7 @@ class _Slot:
 def verify(cipher: Cipher, query: Mapping[str, str]) -> bytes:
     """What to answer, byte for byte, when WeCom verifies the address; it has no freshness limit."""
     sealed = _given(query, "echostr").replace(" ", "+")  # a proxy may have decoded + once too often
-    _check(cipher, query, sealed)
+    _checked(cipher, query, sealed)
     return cipher.open(sealed)
 
 
@@ -89,22 +90,30 @@ def open_post(
     """The decrypted body of a callback; ``Malformed`` when not from WeCom, not for us or not of today."""
     if len(body) > LARGEST_BODY:
         raise Malformed("body is too large")
-    found = _SEALED.search(body)
-    if found is None:
-        raise Malformed("body holds nothing sealed")
-    sealed = found[1].decode("ascii")
-    _check(cipher, query, sealed)
+    sealed = _sealed(body)
+    timestamp = _checked(cipher, query, sealed)
     message = cipher.open(sealed)
-    timestamp = _given(query, "timestamp")
     if not _NUMBER.fullmatch(timestamp) or not freshness.admits(int(timestamp), now):
         raise Forged("signed too long ago")
     return message
 
 
-def _check(cipher: Cipher, query: Mapping[str, str], sealed: str) -> None:
-    signature, timestamp, nonce = (_given(query, name) for name in ("msg_signature", "timestamp", "nonce"))
-    if not cipher.verified(signature, timestamp, nonce, sealed):
+def _sealed(body: bytes) -> bytes:
+    start, end = body.find(_OPENS), body.find(_CLOSES)
+    if not 0 <= start < end:
+        raise Malformed("body holds nothing sealed")
+    inner = body[start + len(_OPENS) : end].strip()
+    if inner.startswith(b"<![CDATA[") and inner.endswith(b"]]>"):
+        inner = inner[9:-3].strip()
+    return inner
+
+
+def _checked(cipher: Cipher, query: Mapping[str, str], sealed: str | bytes) -> str:
+    """The timestamp, which the signature covers with all the rest."""
+    timestamp = _given(query, "timestamp")
+    if not cipher.verified(_given(query, "msg_signature"), timestamp, _given(query, "nonce"), sealed):
         raise Forged("signature does not match")
+    return timestamp
 
 
 def _given(query: Mapping[str, str], name: str) -> str:
