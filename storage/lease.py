@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, select, true, update
+from sqlalchemy import Connection, true, tuple_, update
 
 from storage.engine import insert_into
 from storage.instant import to_ms
@@ -57,13 +57,14 @@ def next_fence(connection: Connection, name: str, holder: str) -> int:
 
 def guard(connection: Connection, held: Mapping[str, int], now: datetime, term: timedelta) -> None:
     """Renew ``held`` within the caller's transaction; raise :class:`Stale` when any number has moved on."""
-    rows = connection.execute(
-        select(lease.c.name, lease.c.fence).where(lease.c.name.in_(list(held))).with_for_update()
+    ours = tuple_(lease.c.name, lease.c.fence).in_(list(held.items()))
+    renewed = set(
+        connection.scalars(
+            update(lease).where(ours).values(until_at=to_ms(now + term)).returning(lease.c.name)
+        )
     )
-    current = {row.name: row.fence for row in rows}
-    if current != dict(held):
-        raise Stale(", ".join(sorted(name for name in held if current.get(name) != held[name])))
-    connection.execute(update(lease).where(lease.c.name.in_(list(held))).values(until_at=to_ms(now + term)))
+    if renewed != set(held):
+        raise Stale(", ".join(sorted(set(held) - renewed)))
 
 
 def release(connection: Connection, held: Mapping[str, int]) -> None:
