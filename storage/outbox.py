@@ -74,23 +74,17 @@ class OutboxStore:
 
     def add(self, message: Message) -> bool:
         """Let a message wait; False when its key is already in the ledger."""
-        return self.add_all([message]) == 1
+        added = self._connection.execute(self._new.returning(outbox.c.id), _row(message, self._now))
+        return added.first() is not None
 
-    def add_all(self, messages: Sequence[Message]) -> int:
-        """Let many wait at once; returns how many were new."""
-        if not messages:
-            return 0
-        before = self._last_id()
-        insertion = insert_into(self._connection, outbox).on_conflict_do_nothing(index_elements=["key"])
-        self._connection.execute(insertion, [_row(message, self._now) for message in messages])
-        keys = [message.key for message in messages]
-        found = self._connection.scalar(
-            select(func.count()).select_from(outbox).where(outbox.c.key.in_(keys), outbox.c.id > before)
-        )
-        return found or 0
+    def add_all(self, messages: Sequence[Message]) -> None:
+        """Let many wait at once; whose key is already in the ledger stays as it is."""
+        if messages:
+            self._connection.execute(self._new, [_row(message, self._now) for message in messages])
 
-    def _last_id(self) -> int:
-        return self._connection.scalar(select(func.max(outbox.c.id))) or 0
+    @property
+    def _new(self) -> Any:
+        return insert_into(self._connection, outbox).on_conflict_do_nothing(index_elements=["key"])
 
     # ------------------------------------------------------------ sending
 
