@@ -29,7 +29,7 @@ from storage.tx import Tx
 log = structlog.get_logger()
 
 TERM = timedelta(seconds=30)
-SHARE_S = 0.005  # of the writer's time; callbacks wait for it to be stored
+SHARE_S = 0.003  # of the writer's time; callbacks wait for it to be stored
 BATCHES_A_LEASE = 20  # then others may have these shards, and we others
 
 Parse = Callable[[str, bytes, str], Update]  # door, body, identity

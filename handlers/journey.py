@@ -19,7 +19,7 @@ from storage.due import Due
 
 router = Router("journey")
 
-CHUNK = 40  # waits taken in one transaction, so that callbacks meanwhile are stored within milliseconds
+CHUNK = 25  # waits taken in one transaction, so that callbacks meanwhile are stored within milliseconds
 
 
 @router.observe(Kind.CLOCK_TICKED, where=Ticked("due"))
