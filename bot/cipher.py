@@ -77,6 +77,41 @@ class Cipher:
         return self._opener.update(sealed)
 
 
+def open_file(aes_key: str, sealed: bytes) -> bytes:
+    """The file inside what a 智能机器人 is given to fetch (developer.work.weixin.qq.com path 100719).
+
+    The whole file is AES-256-CBC with the key's first half as its beginning. ``aes_key`` is the bot's EncodingAESKey, or the
+    base64 key that came with the file.
+    """
+    key = _file_key(aes_key)
+    try:
+        decryptor = BlockCipher(AES(key), CBC(key[:16])).decryptor()
+        padded = decryptor.update(sealed) + decryptor.finalize()
+    except ValueError as mistake:
+        raise Malformed("file is no ciphertext") from mistake
+    size = padded[-1] if padded else 0
+    if not 1 <= size <= _BLOCK or not padded.endswith(_PADDING[size]):
+        raise Malformed("file is padded wrongly")
+    return padded[:-size]
+
+
+def seal_file(aes_key: str, content: bytes) -> bytes:
+    """``content`` as the platform would keep it for a bot to fetch."""
+    key = _file_key(aes_key)
+    encryptor = BlockCipher(AES(key), CBC(key[:16])).encryptor()
+    return encryptor.update(content + _PADDING[_BLOCK - len(content) % _BLOCK]) + encryptor.finalize()
+
+
+def _file_key(aes_key: str) -> bytes:
+    try:
+        key = binascii.a2b_base64(aes_key + "=" * (-len(aes_key) % 4))
+    except ValueError as mistake:
+        raise Malformed("file's key is not base64") from mistake
+    if len(key) != 32:
+        raise Malformed("file's key has a wrong length")
+    return key
+
+
 def _key(aes_key: str) -> bytes:
     if not _KEY.fullmatch(aes_key):
         raise Misconfigured(

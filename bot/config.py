@@ -45,6 +45,12 @@ def _address(value: str) -> str:
     return value.rstrip("/")
 
 
+def _socket(value: str) -> str:
+    if not re.fullmatch(r"wss?://[^\s/?#@]+[^\s?#@]*", value):
+        raise ValueError("not an address")
+    return value.rstrip("/")
+
+
 def _zone(name: str) -> str:
     try:
         ZoneInfo(name)
@@ -91,6 +97,7 @@ Name = Annotated[
     Form("a name of at most 32 letters, digits, - and _", text),
 ]
 Address = Annotated[str, AfterValidator(_address), Form("an address like https://host", text)]
+SocketAddress = Annotated[str, AfterValidator(_socket), Form("an address like wss://host", text)]
 Zone = Annotated[str, AfterValidator(_zone), Form("a time zone like Asia/Shanghai", text)]
 Port = Annotated[int, Field(ge=0, le=65535), Form("a port number, 0 to 65535", whole)]
 Agent = Annotated[int, Field(ge=0, le=2**53), Form("the app's AgentId, a whole number", whole)]
@@ -167,9 +174,16 @@ class Kf(Door):
 
 class AiBot(Door):
     name: Name
+    display_name: Text = ""
     mode: Annotated[Literal["webhook", "websocket"], Form('"webhook" or "websocket"', text)] = "webhook"
+    userids: Annotated[Literal["plain", "encrypted"], Form('"plain" or "encrypted"', text)] = "encrypted"
     bot_id: Text = ""
     secret: Secret = SecretStr("")
+
+    @property
+    def works(self) -> bool:
+        """Whether everything its mode needs is given."""
+        return self.opens if self.mode == "webhook" else bool(self.bot_id and self.secret)
 
 
 class Webhook(Section):
@@ -187,6 +201,7 @@ class WeCom(Section):
     corp_id: Text = ""
     api_base: Address = "https://qyapi.weixin.qq.com"
     oauth_base: Address = "https://open.weixin.qq.com"
+    socket_base: SocketAddress = "wss://openws.work.weixin.qq.com"
     app: Annotated[tuple[App, ...], BeforeValidator(_tuple)] = ()
     contact: Contact = Contact()
     kf: Kf = Kf()

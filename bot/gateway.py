@@ -7,6 +7,7 @@ Everything that asks may be asked again; nothing here retries a send by itself.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -21,7 +22,7 @@ class Parcel:
     """One request to the platform: one content to one or many recipients of one channel.
 
     ``recipients`` are member ids, staff ids or group ids, as ``audience`` says; only GROUP_SEND and APP take many.
-    ``sender`` is the staff member (group-send), the app's name (app), the account (kf) or the webhook's name.
+    ``sender`` is the staff member (group-send), the app's name (app), the account (kf) or the name of the webhook or 智能机器人.
     ``key`` makes a repeat recognisable where the platform can (kf msgid, duplicate check).
     """
 
@@ -32,6 +33,7 @@ class Parcel:
     sender: str = ""
     key: str = ""
     welcome_code: str = ""
+    ticket: str = ""
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,10 @@ class Gateway(Protocol):
     """Everything we ask of a platform."""
 
     def capabilities(self, channel: Channel) -> Capabilities: ...
+
+    def speakers(self, channel: Channel) -> Collection[str] | None:
+        """The senders of a channel whose messages can leave through this process now; None when it does not matter."""
+        ...
 
     async def send(self, parcel: Parcel) -> Sent: ...
 

@@ -8,7 +8,8 @@ It repeats nothing and follows no redirect.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from types import TracebackType
@@ -19,10 +20,13 @@ from aiohttp import (
     ClientError,
     ClientSession,
     ClientTimeout,
+    ClientWebSocketResponse,
+    ClientWSTimeout,
     DummyCookieJar,
     InvalidURL,
     NonHttpUrlClientError,
     TCPConnector,
+    WSMsgType,
 )
 from aiohttp import ConnectionTimeoutError as ConnectTimeout
 from yarl import URL
@@ -32,6 +36,7 @@ from sop.errors import Blocked, Busy, Unanswered
 
 LARGEST_ANSWER = 16 * 1024 * 1024
 RETRY_AFTER_S = 5.0
+GOODBYE_S = 2.0  # how long the other side may take to say goodbye
 
 # WeCom refuses JSON with \u escapes (40033)
 _plain = partial(json.dumps, ensure_ascii=False, separators=(",", ":"))
@@ -74,6 +79,26 @@ class Outgoing:
         with self.clock.hold():
             return _object(await self._bytes(method, url, dict(query or {}), body, place), place)
 
+    @asynccontextmanager
+    async def socket(self, url: str) -> AsyncIterator[Socket]:
+        """A WebSocket to ``url``, closed in the end; ``Busy`` when nobody takes it there."""
+        if self._session is None:
+            raise RuntimeError("open Outgoing before asking anything")
+        place = _place(url)
+        try:
+            raw = await self._session.ws_connect(
+                url, timeout=ClientWSTimeout(ws_close=GOODBYE_S), max_msg_size=LARGEST_ANSWER
+            )
+        except (InvalidURL, NonHttpUrlClientError) as error:
+            raise Blocked(f"{place} is no address to connect to") from error
+        except (ClientError, TimeoutError, OSError) as error:
+            why = type(error).__name__
+            raise Busy(f"{place} cannot be reached ({why})", retry_after=RETRY_AFTER_S) from error
+        try:
+            yield Socket(raw, place)
+        finally:
+            await raw.close()
+
     async def _bytes(self, method: str, url: str, query: dict[str, str], body: Any, place: str) -> bytes:
         assert self._session is not None
         try:
@@ -91,6 +116,31 @@ class Outgoing:
             raise Busy(f"{place} cannot be reached ({why})", retry_after=RETRY_AFTER_S) from error
         except (ClientError, TimeoutError, OSError) as error:
             raise Unanswered(f"{place} gave no answer ({type(error).__name__})") from error
+
+
+class Socket:
+    """A connection on which JSON objects go both ways."""
+
+    def __init__(self, raw: ClientWebSocketResponse, place: str) -> None:
+        self._raw, self._place = raw, place
+
+    async def say(self, frame: Mapping[str, Any]) -> None:
+        """``Busy`` when nothing can leave any more, ``Unanswered`` when the connection broke meanwhile."""
+        if self._raw.closed:
+            raise Busy(f"{self._place} has hung up", retry_after=RETRY_AFTER_S)
+        try:
+            await self._raw.send_str(_plain(frame))
+        except (ClientError, OSError) as error:
+            raise Unanswered(f"{self._place} broke the connection ({type(error).__name__})") from error
+
+    async def hear(self) -> str | None:
+        """The next text; None when the connection has ended."""
+        while True:
+            heard = await self._raw.receive()
+            if heard.type is WSMsgType.TEXT:
+                return str(heard.data)
+            if heard.type is not WSMsgType.BINARY:
+                return None
 
 
 def bare_session() -> ClientSession:

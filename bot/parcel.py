@@ -1,11 +1,14 @@
-"""Parcels: which messages of the ledger share one request to the platform."""
+"""Parcels: which messages of the ledger share one request to the platform, and the receipt of one that arrived."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from bot.gateway import Parcel
 from sop.message import CAPABILITIES, Channel
+from sop.update import MessageSent
+from storage import inbox
 from storage.outbox import Entry
 
 SINGLE = tuple(channel for channel in Channel if CAPABILITIES[channel].individual_text)
@@ -38,4 +41,17 @@ def parcel_of(entries: Sequence[Entry]) -> Parcel:
         sender=first.sender,
         key=first.key,
         welcome_code=first.welcome_code,
+        ticket=first.ticket,
     )
+
+
+def receipt_of(entry: Entry, now: datetime) -> inbox.Knock:
+    """The news that a message arrived, for our own inbox."""
+    told = MessageSent(
+        at=now,
+        id=f"sent:{entry.id}",
+        message=entry.id,
+        member=entry.message.to_member,
+        group=entry.message.to_group,
+    )
+    return inbox.knock_of(told, lane=entry.recipient or "self", now=now)

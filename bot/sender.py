@@ -16,17 +16,16 @@ import structlog
 from bot.bell import Bell
 from bot.clock import Clock
 from bot.gateway import Gateway, Parcel
-from bot.parcel import MEMBERS_PER_TASK, SHARED, SINGLE, parcels
+from bot.parcel import MEMBERS_PER_TASK, SHARED, SINGLE, parcels, receipt_of
 from sop.errors import Blocked, Busy, Refused, SendError, Unanswered
 from sop.message import Channel
 from sop.receipt import Sent, State
 from sop.timing import Later, Never, Verdict
-from sop.update import MessageSent
 from storage import inbox, lease
 from storage.alarm import raise_alarm
 from storage.engine import Connection, Database
 from storage.errand import Errand, ErrandStore
-from storage.outbox import Entry, OutboxStore, Task
+from storage.outbox import Entry, OutboxStore, Reached, Task
 from storage.policy import House, TemplateOf, judge
 from storage.template import TemplateStore
 
@@ -124,7 +123,8 @@ class Sender:
         return single.seen + shared.seen
 
     async def _until_next(self) -> float:
-        next_at = await self.db.read(lambda c: OutboxStore(c, self.clock.now()).next_at())
+        reached = self._reached()
+        next_at = await self.db.read(lambda c: OutboxStore(c, self.clock.now(), reached).next_at())
         if next_at is None:
             return self.idle_s
         return min(self.idle_s, max(0.05, (next_at - self.clock.now()).total_seconds()))
@@ -132,19 +132,20 @@ class Sender:
     async def _claim(self, channels: Sequence[Channel], limit: int) -> Claimed:
         now = self.clock.now()
         names = [str(channel) for channel in channels]
-        waiting = await self.db.read(lambda c: OutboxStore(c, now).any_waiting(names))
+        reached = self._reached()
+        waiting = await self.db.read(lambda c: OutboxStore(c, now, reached).any_waiting(names))
         if not waiting:
             return Claimed(0)
-        harvest = await self.db.write(lambda c: self._claim_and_judge(c, names, limit, now))
+        harvest = await self.db.write(lambda c: self._claim_and_judge(c, names, limit, now, reached))
         for entry, state in harvest.kept:
             self.on_settled(entry, state)
         return harvest
 
     def _claim_and_judge(
-        self, connection: Connection, channels: Sequence[str], limit: int, now: datetime
+        self, connection: Connection, channels: Sequence[str], limit: int, now: datetime, reached: Reached
     ) -> Claimed:
         """Verdicts are part of the claim's transaction, so nobody can opt out between the question and the mark."""
-        store = OutboxStore(connection, now)
+        store = OutboxStore(connection, now, reached)
         claimed = store.claim(limit, channels=channels, fence=self._fence)
         harvest, kept = Claimed(len(claimed)), dict[_Fate, list[Entry]]()
         for entry, verdict in judge(connection, claimed, now, self.house, self._template_of(connection)):
@@ -154,6 +155,9 @@ class Sender:
             store.settle(_ids(entries), fate.state, fence=self._fence, reason=fate.reason, due_at=fate.due_at)
             harvest.kept += [(entry, fate.state) for entry in entries]
         return harvest
+
+    def _reached(self) -> Reached:
+        return {str(channel): self.gateway.speakers(channel) for channel in SINGLE}
 
     def _template_of(self, connection: Connection) -> TemplateOf:
         return TemplateStore(connection, self.clock.now()).read
@@ -182,7 +186,7 @@ class Sender:
                 self._created(connection, parcel, good, sent.number, now)
             else:
                 store.settle(_ids(good), State.SENT, fence=self._fence, number=sent.number)
-                inbox.insert(connection, [_receipt(entry, now) for entry in good]) if good else None
+                inbox.insert(connection, [receipt_of(entry, now) for entry in good]) if good else None
             store.settle(
                 _ids(failed),
                 State.REFUSED,
@@ -286,17 +290,6 @@ class Sender:
 
 def _ids(entries: Sequence[Entry]) -> list[int]:
     return [entry.id for entry in entries]
-
-
-def _receipt(entry: Entry, now: datetime) -> inbox.Knock:
-    told = MessageSent(
-        at=now,
-        id=f"sent:{entry.id}",
-        message=entry.id,
-        member=entry.message.to_member,
-        group=entry.message.to_group,
-    )
-    return inbox.knock_of(told, lane=entry.recipient or "self", now=now)
 
 
 def _look_up(entries: Sequence[Entry], now: datetime) -> Errand:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from bot.config import Config
-from bot.wecom.settings import PLATFORM, WeComSettings
+from bot.config import AiBot, Config
+from bot.wecom.settings import PLATFORM, Aibot, WeComSettings
 from bot.wecom.settings import App as WeComApp
 from handlers.context import Settings
 from sop.timing import QuietHours
@@ -46,6 +46,19 @@ def wecom_settings(config: Config) -> WeComSettings:
         archive_secret=wecom.archive.secret.get_secret_value(),
         archive_feed=archive_feed(config),
         webhooks={hook.name: hook.key.get_secret_value() for hook in wecom.webhook},
+        aibots=tuple(_aibot(one) for one in wecom.aibot if one.works),
+        socket_base=wecom.socket_base,
+    )
+
+
+def _aibot(section: AiBot) -> Aibot:
+    return Aibot(
+        name=section.name,
+        mode=section.mode,
+        display_name=section.display_name,
+        plain_ids=section.userids == "plain",
+        bot_id=section.bot_id,
+        secret=section.secret.get_secret_value(),
     )
 
 
@@ -67,3 +80,11 @@ def cipher_keys(config: Config) -> dict[str, tuple[str, str]]:
         for door, section in doors.items()
     }
     return {door: pair for door, pair in keys.items() if all(pair)}
+
+
+def aibot_keys(config: Config) -> dict[str, tuple[str, str]]:
+    """The same for the doors of 智能机器人 that are called back."""
+    bots = [bot for bot in config.wecom.aibot if bot.works and bot.mode == "webhook"]
+    return {
+        f"aibot/{bot.name}": (bot.token.get_secret_value(), bot.aes_key.get_secret_value()) for bot in bots
+    }

@@ -20,6 +20,7 @@ from sop.update import (
     ConsentChanged,
     CouponRedeemed,
     CouponWanted,
+    FeedbackGiven,
     FriendAdded,
     FriendLost,
     GroupChanged,
@@ -83,7 +84,7 @@ def _key(update: Update, number: int) -> str:
 def _heard(heard: MessageHeard, ctx: Context) -> Facts:
     """Words in a group are talk; words to us alone are a question, unless staff say them."""
     alone = not heard.group
-    kind = "staff_spoke" if heard.from_staff or heard.via == "app" else "asked" if alone else TALK
+    kind = "staff_spoke" if heard.from_staff or heard.via in ("app", "aibot") else "asked" if alone else TALK
     yield {
         "kind": kind,
         "member": heard.member,
@@ -128,6 +129,10 @@ def _dismissed(dismissed: GroupDismissed, ctx: Context) -> Facts:
 
 def _clicked(clicked: CardClicked, ctx: Context) -> Facts:
     yield {"kind": "clicked", "member": clicked.staff, "ref": f"{clicked.task}:{clicked.key}"}
+
+
+def _judged(given: FeedbackGiven, ctx: Context) -> Facts:
+    yield {"kind": "judged", "member": given.staff, "ref": f"{given.verdict}:{given.answer}"[:160]}
 
 
 def _opened(opened: AppOpened, ctx: Context) -> Facts:
@@ -209,6 +214,7 @@ READERS: dict[Kind, Callable[[Any, Context], Facts]] = {
     Kind.GROUP_DISMISSED: _dismissed,
     Kind.CARD_CLICKED: _clicked,
     Kind.APP_OPENED: _opened,
+    Kind.FEEDBACK_GIVEN: _judged,
     Kind.KF_ENTERED: _entered,
     Kind.LINK_VISITED: _visited,
     Kind.ANSWER_GIVEN: _answered,

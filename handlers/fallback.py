@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from handlers.context import Context
-from handlers.filters import Via
+from handlers.filters import FROM_STAFF, Via
 from handlers.router import Router
 from handlers.staff import HELP
 from sop.message import Reply
@@ -20,6 +20,6 @@ def hint(heard: MessageHeard, ctx: Context) -> Reply | None:
     return Reply.of(HINT) if heard.media == "text" and not heard.from_staff else None
 
 
-@router.reply_to(Kind.MESSAGE, Via("app"))
+@router.reply_to(Kind.MESSAGE, FROM_STAFF)
 def help_staff(heard: MessageHeard, ctx: Context) -> Reply:
     return Reply.of(HELP)

@@ -153,7 +153,7 @@ class Pattern(Filter):
 
 
 class Via(Filter):
-    """We heard it through one of these: app, kf, archive."""
+    """We heard it through one of these: app, kf, archive, aibot."""
 
     def __init__(self, *ways: str) -> None:
         self._ways = frozenset(ways)
@@ -163,6 +163,9 @@ class Via(Filter):
 
     def __repr__(self) -> str:
         return f"Via({', '.join(map(repr, sorted(self._ways)))})"
+
+
+FROM_STAFF = Via("app", "aibot")  # said to us by an employee, wherever that was
 
 
 class InConversation(Filter):

@@ -18,7 +18,7 @@ from handlers.router import Route, Switchboard
 from sop.errors import QunxingError
 from sop.kf import KfEntered
 from sop.message import Channel, Content, Message, Reply
-from sop.update import AppOpened, CardClicked, MessageHeard, Update
+from sop.update import AppOpened, CardClicked, MessageHeard, Ticket, Update
 from storage.engine import is_trouble
 from storage.tx import Tx
 
@@ -122,9 +122,29 @@ def reply_message(update: Update, reply: Reply, ctx: Context) -> Message | None:
                 welcome_code=update.welcome_code,
                 deadline=update.at + GREETING_LIFE,
             )
+        case MessageHeard(via="aibot", ticket=Ticket() as ticket):
+            return _by_bot(plain, ticket, update.account, update.member, update.group)
+        case AppOpened(via="aibot", ticket=Ticket() as ticket):
+            return _by_bot(plain, ticket, update.app, update.staff)
+        case CardClicked(via="aibot", ticket=Ticket() as ticket, group=""):  # a group sees it on the card
+            return _by_bot(plain, ticket, update.app, update.staff)
         case MessageHeard(via="app"):
             return replace(plain, to_staff=update.member, sender=ctx.settings.main_app)
-        case AppOpened() | CardClicked():
+        case AppOpened(via="app") | CardClicked(via="app"):
             return replace(plain, to_staff=update.staff, sender=ctx.settings.main_app)
         case _:
             return None
+
+
+def _by_bot(plain: Message, ticket: Ticket, bot: str, staff: str, group: str = "") -> Message:
+    """Where the platform comes asking, the answer waits for it; what it did not fetch leaves by itself."""
+    return replace(
+        plain,
+        channel=Channel.AIBOT,
+        to_staff="" if group else staff,
+        to_group=group,
+        sender=bot,
+        ticket=ticket.code,
+        not_before=ticket.asked_until,
+        deadline=ticket.valid_until,
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from handlers.context import Context
-from handlers.filters import Keyword, Via
+from handlers.filters import FROM_STAFF, Keyword
 from handlers.router import Router
 from sop.message import Reply
 from sop.receipt import State
@@ -21,9 +21,11 @@ def know(changed: StaffChanged, ctx: Context) -> None:
     ctx.tx.members.describe(changed.staff, staff=True)
 
 
-@router.reply_to(Kind.MESSAGE, Keyword("待办", "todo") & Via("app"))
+@router.reply_to(Kind.MESSAGE, Keyword("待办", "todo") & FROM_STAFF)
 def todo(heard: MessageHeard, ctx: Context) -> Reply:
     """What waits for this person's tap in WeCom."""
+    if heard.alias:
+        return Reply.of("这个机器人不知道你是哪位同事，请到应用里发送「待办」。")
     tasks = [
         task
         for task in ctx.tx.outbox.open_tasks()
@@ -39,7 +41,7 @@ def todo(heard: MessageHeard, ctx: Context) -> Reply:
     return Reply.of(f"有 {len(tasks)} 条群发等你在企业微信里点确认：\n" + "\n".join(lines))
 
 
-@router.reply_to(Kind.MESSAGE, Keyword("活跃度", "score") & Via("app"))
+@router.reply_to(Kind.MESSAGE, Keyword("活跃度", "score") & FROM_STAFF)
 def scores(heard: MessageHeard, ctx: Context) -> Reply:
     """Each group's newest score in one line."""
     lines = []
@@ -53,7 +55,7 @@ def scores(heard: MessageHeard, ctx: Context) -> Reply:
 
 @router.reply_to(Kind.APP_OPENED)
 def opened(app: AppOpened, ctx: Context) -> Reply | None:
-    return Reply.of(HELP) if app.key == "HELP" else None
+    return Reply.of(HELP) if app.key == "HELP" or app.via == "aibot" else None
 
 
 @router.reply_to(Kind.CARD_CLICKED)

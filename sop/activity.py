@@ -40,6 +40,7 @@ KINDS: dict[str, str] = {
     "edited": "群信息变化",
     "dismissed": "群解散",
     "clicked": "点击卡片",
+    "judged": "评价机器人",
     "opened": "打开应用",
     "unknown": "其他事件",
 }

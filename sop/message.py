@@ -19,6 +19,7 @@ class Channel(StrEnum):
     GROUP_SEND = "group_send"  # to members or customer groups, a person confirms (企业群发)
     KF = "kf"  # to a member who wrote to us in 微信客服
     WEBHOOK = "webhook"  # into an internal group (群机器人)
+    AIBOT = "aibot"  # a 智能机器人, to staff or into an internal group where it was spoken to
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ CAPABILITIES: dict[Channel, Capabilities] = {
     ),
     Channel.KF: Capabilities(frozenset({"member"}), safe_to_repeat=False),
     Channel.WEBHOOK: Capabilities(frozenset({"internal_group"})),
+    Channel.AIBOT: Capabilities(frozenset({"staff", "internal_group"}), max_bytes=20_480, cards=True),
 }
 
 
@@ -102,7 +104,8 @@ class Message:
 
     ``key`` is the business key: a second message with the same key is the same message.
     ``sender`` is the staff member in whose name it goes (group-send), the app's name (app), the
-    account (kf) or the webhook's name. ``urgent`` messages (welcomes, replies) skip budget, quiet hours and spacing.
+    account (kf) or the name of the webhook or 智能机器人. ``urgent`` messages (welcomes, replies) skip budget, quiet hours
+    and spacing. ``ticket`` is what the platform wants back with an answer; only its edge reads it.
     """
 
     key: str
@@ -121,4 +124,5 @@ class Message:
     step: str = ""
     journey: int = 0
     welcome_code: str = ""
+    ticket: str = ""
     why: str = ""  # one line in Chinese: why this person gets this message

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from sop import archive, kf  # noqa: F401  their updates are known once they are loaded
-from sop.update import Friendship, Kind, Seat, Update
+from sop.update import Friendship, Kind, Seat, Ticket, Update
 
 UPDATES: dict[Kind, type[Update]] = {cls.kind: cls for cls in Update.__subclasses__()}
 
@@ -30,19 +30,27 @@ def from_plain(plain: dict[str, Any]) -> Update:
 def _flat(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.isoformat()
-    if isinstance(value, (Seat, Friendship)):
-        return {field.name: getattr(value, field.name) for field in fields(value)}
+    if isinstance(value, (Seat, Friendship, Ticket)):
+        return {field.name: _flat(getattr(value, field.name)) for field in fields(value)}
     return [_flat(item) for item in value] if isinstance(value, tuple) else value
 
 
 def _revived(name: str, value: Any) -> Any:
     if name in ("at", "slot", "due"):
         return datetime.fromisoformat(value)
+    if name == "ticket":
+        return None if value is None else _ticket(value)
     if name == "seats":
         return tuple(Seat(**seat) for seat in value)
     if name == "friends":
         return tuple(Friendship(**{**friend, "tags": _frozen(friend["tags"])}) for friend in value)
     return _frozen(value)
+
+
+def _ticket(plain: dict[str, Any]) -> Ticket:
+    ends = (plain["asked_until"], plain["valid_until"])
+    asked, valid = (None if end is None else datetime.fromisoformat(end) for end in ends)
+    return Ticket(plain["code"], asked, valid)
 
 
 def _frozen(value: Any) -> Any:

@@ -30,6 +30,7 @@ class Kind(StrEnum):
     TASK_REPORTED = "task_reported"
     TAG_EDITED = "tag_edited"
     CARD_CLICKED = "card_clicked"
+    FEEDBACK_GIVEN = "feedback_given"
     APP_OPENED = "app_opened"
     STAFF_CHANGED = "staff_changed"
     KF_RANG = "kf_rang"
@@ -62,18 +63,33 @@ class Update:
     id: str = ""
 
 
+@dataclass(frozen=True)
+class Ticket:
+    """How an update can be answered where the platform hands out something for it.
+
+    ``code`` is what it wants back. Until ``asked_until`` it comes asking for the answer itself, and after
+    ``valid_until`` it takes none.
+    """
+
+    code: str
+    asked_until: datetime | None = None
+    valid_until: datetime | None = None
+
+
 @dataclass(frozen=True, kw_only=True)
 class MessageHeard(Update):
     """A person spoke. ``via`` says where we heard it, and so what may answer.
 
     ``app``: staff to our app. ``kf``: a member in 微信客服 (``account`` is the open_kfid).
     ``archive``: in a group, from the archive; nothing can answer there.
+    ``aibot``: staff to a 智能机器人 (``account`` is its name), alone or in an internal group; with ``alias``
+    ``member`` is an id that only this bot knows them by. ``quoted`` is what they quoted.
     """
 
     kind = Kind.MESSAGE
     member: str
     text: str = ""
-    via: Literal["app", "kf", "archive"] = "app"
+    via: Literal["app", "kf", "archive", "aibot"] = "app"
     group: str = ""
     account: str = ""
     media: str = "text"
@@ -81,6 +97,9 @@ class MessageHeard(Update):
     mentions: tuple[str, ...] = ()
     reply_to: str = ""
     from_staff: bool = False
+    alias: bool = False
+    quoted: str = ""
+    ticket: Ticket | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -235,7 +254,7 @@ class TagEdited(Update):
 
 @dataclass(frozen=True, kw_only=True)
 class CardClicked(Update):
-    """Staff pressed a button or submitted a vote on a template card."""
+    """Staff pressed a button or submitted a vote on a template card of an app or, in ``group``, of a 智能机器人."""
 
     kind = Kind.CARD_CLICKED
     staff: str
@@ -244,15 +263,33 @@ class CardClicked(Update):
     app: str = ""
     response_code: str = ""
     options: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    via: Literal["app", "aibot"] = "app"
+    group: str = ""
+    ticket: Ticket | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class AppOpened(Update):
-    """Staff opened the app or pressed a menu entry (``key``)."""
+    """Staff opened the app, or pressed a menu entry (``key``), or opened the chat with a 智能机器人 (``app``)."""
 
     kind = Kind.APP_OPENED
     staff: str
     key: str = ""
+    via: Literal["app", "aibot"] = "app"
+    app: str = ""
+    ticket: Ticket | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeedbackGiven(Update):
+    """Staff judged an answer of a 智能机器人: ``answer`` is the business key of the message, ``words`` what they wrote."""
+
+    kind = Kind.FEEDBACK_GIVEN
+    staff: str
+    answer: str
+    verdict: Literal["good", "bad", "withdrawn"]
+    reasons: tuple[str, ...] = ()
+    words: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

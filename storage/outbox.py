@@ -9,15 +9,27 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import CompoundSelect, Connection, and_, func, literal_column, or_, select, union_all, update
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Connection,
+    and_,
+    func,
+    literal_column,
+    or_,
+    select,
+    union_all,
+    update,
+)
 
-from sop.message import Channel, Choice, Content, Link, Message, Option
+from sop.message import Channel, Content, Message
 from sop.receipt import MOVES, State
+from storage.content import content_from_plain, content_to_plain
 from storage.engine import can_skip_locked, insert_into
 from storage.instant import from_ms, maybe_from_ms, maybe_ms, to_ms
 from storage.tables import outbox, task
@@ -58,6 +70,10 @@ class Task:
     reminders: int = 0
 
 
+Reached = Mapping[
+    str, Collection[str] | None
+]  # channel → senders whose messages can leave from here; None for all
+
 # spelt out, not bound: a partial index serves only a query that repeats its words
 _IS_WAITING = outbox.c.state == literal_column(f"'{State.WAITING}'")
 _FIRST_DOUBT = func.coalesce(outbox.c.doubt_at, outbox.c.tried_at)
@@ -66,9 +82,10 @@ _FIRST_DOUBT = func.coalesce(outbox.c.doubt_at, outbox.c.tried_at)
 class OutboxStore:
     """The ledger as one transaction sees it at one instant."""
 
-    def __init__(self, connection: Connection, now: datetime) -> None:
+    def __init__(self, connection: Connection, now: datetime, reached: Reached | None = None) -> None:
+        """Of channels that ``reached`` names, only what these senders say can be claimed here."""
         self._connection = connection
-        self._now = now
+        self._now, self._reached = now, reached or {}
 
     # ------------------------------------------------------------ saying
 
@@ -128,7 +145,7 @@ class OutboxStore:
                     select(outbox.c.id)
                     .where(
                         _IS_WAITING,
-                        outbox.c.channel == channel,
+                        *self._in_reach(channel),
                         outbox.c.urgent.is_(urgent),
                         outbox.c.due_at <= to_ms(self._now),
                     )
@@ -140,6 +157,10 @@ class OutboxStore:
                 for urgent in (True, False)
             )
         )
+
+    def _in_reach(self, channel: str) -> list[ColumnElement[bool]]:
+        senders = self._reached.get(channel)
+        return [outbox.c.channel == channel] + ([] if senders is None else [outbox.c.sender.in_(senders)])
 
     def settle(
         self,
@@ -223,7 +244,7 @@ class OutboxStore:
         """When the next waiting message wants to leave."""
         firsts = [
             select(func.min(outbox.c.due_at).label("at")).where(
-                _IS_WAITING, outbox.c.channel == str(channel), outbox.c.urgent.is_(urgent)
+                _IS_WAITING, *self._in_reach(str(channel)), outbox.c.urgent.is_(urgent)
             )
             for channel in Channel
             for urgent in (True, False)
@@ -395,38 +416,9 @@ def _digest(channel: Channel, sender: str, to_group: bool, content: Content) -> 
     return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 
-@lru_cache(maxsize=256)
-def content_to_plain(content: Content) -> Mapping[str, Any]:
-    """JSON-ready, and not to be changed."""
-    return {name: value for name, value in asdict(content).items() if value is not None}
-
-
-def content_from_plain(plain: dict[str, Any]) -> Content:
-    link = Link(**plain["link"]) if plain.get("link") else None
-    choice = plain.get("choice")
-    return Content(
-        text=plain["text"],
-        link=link,
-        choice=Choice(
-            choice["task"], choice["question"], tuple(Option(**option) for option in choice["options"])
-        )
-        if choice
-        else None,
-    )
-
-
 PLAIN_FIELDS = (
-    "key",
-    "channel",
-    "sender",
-    "urgent",
-    "marketing",
-    "welcome_code",
-    "template",
-    "step",
-    "journey",
-    "why",
-)
+    "key", "channel", "sender", "urgent", "marketing", "welcome_code", "ticket", "template", "step", "journey", "why"
+)  # fmt: skip
 assert {field.name for field in fields(Message)} >= set(PLAIN_FIELDS)
 
 
@@ -467,6 +459,7 @@ def entry(row: Any) -> Entry:
             step=row.step,
             journey=row.journey,
             welcome_code=row.welcome_code,
+            ticket=row.ticket,
             why=row.why,
         ),
         state=State(row.state),

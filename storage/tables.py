@@ -108,6 +108,7 @@ outbox = Table(
     Column("urgent", Boolean, nullable=False),
     Column("marketing", Boolean, nullable=False),
     Column("welcome_code", String(128), nullable=False, server_default=""),
+    Column("ticket", Text, nullable=False, server_default=""),  # what the platform wants back with an answer
     Column("template", String(64), nullable=False, server_default=""),
     Column("version", Integer, nullable=False, server_default="0"),
     Column("step", String(64), nullable=False, server_default=""),

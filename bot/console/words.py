@@ -53,6 +53,7 @@ CHANNELS = {
     "group_send": "企业群发（员工确认）",
     "kf": "微信客服",
     "webhook": "内部群机器人",
+    "aibot": "智能机器人",
 }
 JOURNEYS = {"active": "进行中", "done": "已走完", "exited": "已退出", "held_out": "对照组"}
 TEMPLATES = {"draft": "草稿", "published": "已发布", "retired": "已停用"}

@@ -90,7 +90,13 @@ def open_post(
     """The decrypted body of a callback; ``Malformed`` when not from WeCom, not for us or not of today."""
     if len(body) > LARGEST_BODY:
         raise Malformed("body is too large")
-    sealed = _sealed(body)
+    return opened(cipher, query, _sealed(body), freshness=freshness, now=now)
+
+
+def opened(
+    cipher: Cipher, query: Mapping[str, str], sealed: str | bytes, *, freshness: Freshness, now: datetime
+) -> bytes:
+    """What is inside a sealed text that came with this query."""
     timestamp = _checked(cipher, query, sealed)
     message = cipher.open(sealed)
     if not _NUMBER.fullmatch(timestamp) or not freshness.admits(int(timestamp), now):

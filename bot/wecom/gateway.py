@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 from bot.chance import Chance
 from bot.clock import Clock
 from bot.gateway import ArchivePage, CorpTag, Identity, KfPage, Parcel
 from bot.outgoing import Outgoing
+from bot.wecom.aibot import Aibots
 from bot.wecom.archive import Archive
 from bot.wecom.client import WeComClient
 from bot.wecom.directory import Directory
@@ -30,12 +32,16 @@ class WeComGateway:
         self, settings: WeComSettings, outgoing: Outgoing, clock: Clock, chance: Chance, shared: Shared
     ) -> None:
         self._client = WeComClient(settings, outgoing, clock, chance, shared)
-        self._sending, self._tasks = Sending(self._client), Tasks(self._client)
+        self.aibots = Aibots(settings, outgoing, clock, chance, shared)
+        self._sending, self._tasks = Sending(self._client, self.aibots), Tasks(self._client)
         self._directory, self._kf = Directory(self._client), Kf(self._client)
         self._archive = Archive(self._client)
 
     def capabilities(self, channel: Channel) -> Capabilities:
         return CAPABILITIES[channel]
+
+    def speakers(self, channel: Channel) -> Collection[str] | None:
+        return self.aibots.reached() if channel is Channel.AIBOT else None
 
     async def send(self, parcel: Parcel) -> Sent:
         return await self._sending.send(parcel)

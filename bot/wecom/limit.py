@@ -24,6 +24,9 @@ UNTOKENED = (
 )  # kf/sync_msg without the doorbell's token: "heavily limited", no number given
 
 
+CONVERSATION = (Limit(30, MINUTE_S), Limit(1000, HOUR_S))  # what one 智能机器人 says in one conversation
+
+
 def of_corp(path: str) -> list[Demand]:
     return [Demand(f"api:{path}:{limit.seconds:.0f}", limit) for limit in CORP]
 
@@ -39,3 +42,7 @@ def of_webhook(mark: str) -> list[Demand]:
 
 def of_untokened(account: str) -> list[Demand]:
     return [Demand(f"sync:{account}", limit) for limit in UNTOKENED]
+
+
+def of_conversation(bot: str, chat: str) -> list[Demand]:
+    return [Demand(f"aibot:{bot}:{chat}:{limit.seconds:.0f}", limit) for limit in CONVERSATION]

@@ -7,7 +7,7 @@ Whatever it or we stumble over becomes one ``Malformed``.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -16,9 +16,11 @@ from xml.parsers.expat import ExpatError
 from wechatpy.work import events, messages
 from wechatpy.work.parser import parse_message
 
+from bot.wecom.aibot_parse import parse_told
 from bot.wecom.callback import LARGEST_BODY
 from bot.wecom.card import run_of
 from bot.wecom.person import person
+from bot.wecom.settings import Aibot
 from sop.archive import ArchiveRang
 from sop.errors import Malformed
 from sop.kf import KfRang
@@ -91,6 +93,20 @@ def parse(door: str, body: bytes, id: str = "") -> Update:
         raise
     except _WRONG as error:
         raise Malformed(f"callback cannot be read ({type(error).__name__})") from error
+
+
+def parser_for(bots: Sequence[Aibot]) -> Callable[[str, bytes, str], Update]:
+    """:func:`parse` that knows the doors ``aibot/{name}`` of these bots too."""
+    by_door = {bot.door: bot for bot in bots}
+
+    def parse_any(door: str, body: bytes, id: str = "") -> Update:
+        if not door.startswith("aibot/"):
+            return parse(door, body, id)
+        if door not in by_door:
+            raise Malformed(f"no 智能机器人 is configured for {door}")
+        return parse_told(by_door[door], body, id)
+
+    return parse_any
 
 
 @dataclass(frozen=True)

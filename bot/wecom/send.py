@@ -9,6 +9,7 @@ from typing import Any
 
 from bot.gateway import Parcel
 from bot.wecom import limit, payload
+from bot.wecom.aibot import Aibots
 from bot.wecom.client import WeComClient
 from sop.errors import Refused, Unanswered
 from sop.message import Channel
@@ -26,6 +27,7 @@ class Sending:
     """The channels; whatever goes wrong is told by the kind of error, and nothing is repeated."""
 
     client: WeComClient
+    aibots: Aibots
 
     async def send(self, parcel: Parcel) -> Sent:
         _must_be_sendable(parcel)
@@ -40,6 +42,8 @@ class Sending:
                 return await self._kf(parcel)
             case Channel.WEBHOOK:
                 return await self._webhook(parcel)
+            case Channel.AIBOT:
+                return await self.aibots.send(parcel)
 
     async def _app(self, parcel: Parcel) -> Sent:
         credentials = self.client.credentials

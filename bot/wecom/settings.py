@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 PLATFORM = "https://qyapi.weixin.qq.com"
+SOCKETS = "wss://openws.work.weixin.qq.com"
 
 
 @dataclass(frozen=True)
@@ -15,6 +16,25 @@ class App:
     name: str
     agent_id: int
     secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Aibot:
+    """One 智能机器人. ``display_name`` is what people write behind the @; ``plain_ids`` says that it knows them by userid.
+
+    A bot answers over callbacks, or with ``bot_id`` and ``secret`` over a long connection.
+    """
+
+    name: str
+    mode: str  # webhook | websocket
+    display_name: str = ""
+    plain_ids: bool = False
+    bot_id: str = ""
+    secret: str = field(default="", repr=False)
+
+    @property
+    def door(self) -> str:
+        return f"aibot/{self.name}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,3 +52,5 @@ class WeComSettings:
     archive_secret: str = field(default="", repr=False)
     archive_feed: str = field(default="", repr=False)
     webhooks: Mapping[str, str] = field(default_factory=dict, repr=False)  # name → key
+    aibots: tuple[Aibot, ...] = ()
+    socket_base: str = SOCKETS

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -31,6 +31,9 @@ class Post:
     arrived: list[Parcel] = field(default_factory=list)
     tasks: dict[str, str] = field(default_factory=dict)  # content → task number, for finding again
     looked_for: list[datetime] = field(default_factory=list)
+
+    def speakers(self, channel: Channel) -> Collection[str] | None:
+        return None
 
     def will(self, channel: Channel, *outcomes: Outcome) -> None:
         self.outcomes.setdefault(channel, []).extend(outcomes)

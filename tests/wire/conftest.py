@@ -13,7 +13,7 @@ from bot.chance import SeededChance
 from bot.clock import TurnedClock
 from bot.outgoing import Outgoing
 from bot.wecom.gateway import WeComGateway
-from bot.wecom.settings import App, WeComSettings
+from bot.wecom.settings import Aibot, App, WeComSettings
 from storage.shared_memory import MemoryShared
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -26,6 +26,7 @@ SETTINGS = WeComSettings(
     archive_secret="archive-secret",
     archive_feed="https://wecom.test/cgi-bin/archive/feed",
     webhooks={"运营群": "hook-key"},
+    aibots=(Aibot(name="helper", mode="webhook"),),
 )
 
 

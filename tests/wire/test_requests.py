@@ -209,7 +209,7 @@ async def test_a_webhook_needs_no_token(gateway: WeComGateway, wire: Any) -> Non
     assert wire.last.body["text"]["content"].splitlines()[-1] == "B. 冷泡茶"
 
 
-SENDERS = {Channel.APP: "community", Channel.WEBHOOK: "运营群", Channel.KF: "wkQX1"}
+SENDERS = {Channel.APP: "community", Channel.WEBHOOK: "运营群", Channel.KF: "wkQX1", Channel.AIBOT: "helper"}
 
 
 @pytest.mark.parametrize("channel", list(Channel))
