@@ -102,6 +102,12 @@ class TurnedClock:
         self._now = max(self._now, instant)
         await self.settle()
 
+    async def leap_to(self, instant: datetime) -> None:
+        """Move forward at one go, as a machine does that was asleep: whoever was due meanwhile finds it later already."""
+        await self.settle()
+        self._now = max(self._now, instant)
+        await self.turn_to(instant)
+
     async def run(self, speed: float, *, beat_s: float = 0.02) -> None:
         """Turn forever at ``speed`` virtual seconds a real second; of a long standstill only a quarter second is made up."""
         loop = asyncio.get_running_loop()

@@ -42,7 +42,7 @@ def _chosen(update: Update, ctx: Context) -> tuple[Run, AnswerOption] | None:
     groups = (
         [update.group] if update.group else [group.id for group in ctx.tx.groups.of_member(update.member)]
     )
-    for run in ctx.tx.interactions.open_for(groups):
+    for run in ctx.tx.interactions.open_for(groups, update.at):
         option = _by_menu(update, run) or heard(update.text, run.options)
         if option is not None:
             return run, option
@@ -123,7 +123,7 @@ def answer(given: AnswerGiven, ctx: Context) -> Reply | None:
     run = ctx.tx.interactions.get(given.run)
     if run is None:
         return Reply.of("这道题不在了。")
-    if not run.open_at(ctx.now):
+    if not run.open_at(given.at):
         return Reply.of("这道题已经结束啦，下次早点来～")
     option = next((option for option in run.options if option.id == given.option), None)
     if run.options and option is None:

@@ -16,6 +16,7 @@ from storage.instant import from_ms, to_ms
 from storage.tables import answer, check_in, interaction_run
 
 CLOSE = "interaction.close"
+STRAGGLERS = timedelta(minutes=12)  # the archive is read every ten: what was said in time is counted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +38,7 @@ class Run:
     closed: bool = False
 
     def open_at(self, now: datetime) -> bool:
-        return not self.closed and now < self.closes
+        return not self.closed and self.opened <= now < self.closes
 
 
 class InteractionStore:
@@ -46,7 +47,7 @@ class InteractionStore:
         self._now = now
 
     def open(self, run: Run) -> None:
-        """Ask it, and wait for the moment it closes; a run that is open already stays as it is."""
+        """Ask it, and wait until every answer given in time has been heard; a run that is open already stays as it is."""
         self._connection.execute(
             insert_into(self._connection, interaction_run)
             .values(
@@ -57,7 +58,9 @@ class InteractionStore:
             )
             .on_conflict_do_nothing(index_elements=["id"])
         )  # fmt: skip
-        DueStore(self._connection).add(Due(what=CLOSE, whom=run.id, occurrence="1", at=run.closes))
+        DueStore(self._connection).add(
+            Due(what=CLOSE, whom=run.id, occurrence="1", at=run.closes + STRAGGLERS)
+        )
 
     def get(self, run_id: str) -> Run | None:
         row = self._connection.execute(
@@ -74,14 +77,19 @@ class InteractionStore:
         )
         return bool(result.rowcount)
 
-    def open_for(self, groups: Collection[str]) -> list[Run]:
-        """What members of these groups may answer now, the newest first; what was asked of all members counts too."""
+    def open_for(self, groups: Collection[str], at: datetime | None = None) -> list[Run]:
+        """What members of these groups may answer now, or may have at ``at``, the newest first.
+
+        What was asked of all members counts too.
+        """
+        instant = to_ms(at or self._now)
         rows = self._connection.execute(
             select(interaction_run)
             .where(
                 interaction_run.c.group_id.in_([*groups, ""]),
                 interaction_run.c.closed.is_(False),
-                interaction_run.c.closes_at > to_ms(self._now),
+                interaction_run.c.opened_at <= instant,
+                interaction_run.c.closes_at > instant,
             )
             .order_by(interaction_run.c.opened_at.desc(), interaction_run.c.id)
         )

@@ -7,6 +7,7 @@ except to ask what it remembers.
 from __future__ import annotations
 
 import logging
+import re
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -23,8 +24,9 @@ from bot.clock import TurnedClock
 from bot.config import Config
 from bot.simulator.corp import APP, KF_ACCOUNT
 from bot.simulator.simulator import Simulator
+from bot.simulator.task import waiting_for
 from bot.simulator.visit import Page
-from bot.simulator.world import Line, app_talk, friend_talk, group_talk, kf_talk
+from bot.simulator.world import Line, Task, app_talk, friend_talk, group_talk, kf_talk
 from sop.coupon import Batch
 from sop.file import read
 from sop.member import Member
@@ -41,7 +43,13 @@ structlog.configure(
 T = TypeVar("T")
 LIBRARY = Path(__file__).resolve().parents[1] / "sop" / "library"
 THURSDAY = datetime(2026, 7, 2, 11, 0, tzinfo=UTC)  # Thursday 19:00 in Shanghai
+ADDRESS = re.compile(r"https?://[\w.:]+/l/[\w-]+")
 LONGEST_ERRAND = timedelta(seconds=40)  # what a few seconds of the platform's own delays may take
+
+
+def july(day: int, time: str = "12:00") -> datetime:
+    """An instant of July 2026 as clocks in Shanghai show it; the 2nd is a Thursday, the 4th a Saturday."""
+    return datetime.fromisoformat(f"2026-07-{day:02d}T{time}+08:00").astimezone(UTC)
 
 
 @dataclass
@@ -52,11 +60,11 @@ class Person:
     id: str
     name: str
 
-    async def says(self, text: str) -> str:
-        """Write to 微信客服; returns what comes back, empty when nothing does."""
+    async def says(self, text: str, *, menu: str = "") -> str:
+        """Write to 微信客服, or tap an entry of a menu; returns what comes back, empty when nothing does."""
         talk = kf_talk(KF_ACCOUNT, self.id)
         before = len(self.world.sim.world.talks[talk])
-        self.world.sim.acts.speak_kf(self.id, KF_ACCOUNT, text)
+        self.world.sim.acts.speak_kf(self.id, KF_ACCOUNT, text, menu=menu)
         await self.world.settle()
         return "\n".join(
             _read(line) for line in self.world.sim.world.talks[talk][before:] if line.speaker != self.id
@@ -71,6 +79,13 @@ class Person:
         page = await self.world.sim.browsers.open(self.id, url)
         await self.world.settle()
         return page
+
+    async def sends(self, url: str, **answers: str) -> Page:
+        """Open a page and send its first form."""
+        page = await self.opens(url)
+        done = await self.world.sim.browsers.submit(self.id, page.forms[0], **answers)
+        await self.world.settle()
+        return done
 
     async def leaves(self, group: str) -> None:
         self.world.sim.acts.leave(self.world.groups[group], self.id)
@@ -91,9 +106,16 @@ class Person:
         assert found is not None, f"the bot does not know {self.name}"
         return found
 
+    async def tags(self) -> frozenset[str]:
+        return (await self.known()).tags
+
     async def messages(self) -> Sequence[Entry]:
         """The ledger's messages to this person, the oldest first."""
         return (await self.world.ask(lambda tx: tx.outbox.recent(member=self.id)))[::-1]
+
+    async def pushes(self) -> Sequence[Entry]:
+        """The same without replies: what we said unasked."""
+        return [entry for entry in await self.messages() if not entry.message.urgent]
 
 
 class World:
@@ -120,6 +142,11 @@ class World:
 
     async def turn_to(self, instant: datetime) -> None:
         await self.clock.turn_to(instant)
+        await self.settle()
+
+    async def leap_to(self, instant: datetime) -> None:
+        """Sleep through the time between, in which nothing is expected."""
+        await self.clock.leap_to(instant)
         await self.settle()
 
     # ------------------------------------------------------------ people and groups
@@ -154,13 +181,9 @@ class World:
 
     async def confirms_all(self, staff: str = "linmo") -> int:
         """A staff member taps 确认 on everything that waits; returns how many tasks that was."""
-        waiting = [
-            task.id
-            for task in self.sim.world.tasks.values()
-            if staff in task.rows and staff not in task.confirmed
-        ]
+        waiting = self.waiting_for(staff)
         for task in waiting:
-            self.sim.acts.confirm(staff, task)
+            self.sim.acts.confirm(staff, task.id)
         await self.turn(minutes=15)
         return len(waiting)
 
@@ -170,6 +193,14 @@ class World:
         self.sim.acts.tell(staff, text)
         await self.settle()
         return "\n".join(_read(line) for line in self.sim.world.talks[talk][before:] if line.speaker != staff)
+
+    def waiting_for(self, staff: str = "linmo") -> list[Task]:
+        """Group sends that wait on a staff member's phone."""
+        return waiting_for(self.sim.world, staff)
+
+    def link_in(self, group: str) -> str:
+        """The newest of our links a group has read."""
+        return str(ADDRESS.findall("\n".join(self.group_heard(group)))[-1])
 
     def group_heard(self, group: str) -> list[str]:
         return [_read(line) for line in self.sim.world.talks[group_talk(self.groups[group])]]

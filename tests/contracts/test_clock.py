@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -113,6 +113,19 @@ async def test_a_sleeper_that_was_called_away_stops_nobody(clock: TurnedClock) -
         await clock.turn(timedelta(seconds=10))
 
     assert clock.now() == after(seconds=10)
+
+
+async def test_who_sleeps_while_the_clock_leaps_wakes_late(clock: TurnedClock) -> None:
+    woke_at: list[datetime] = []
+
+    async def role() -> None:
+        await clock.sleep(5)
+        woke_at.append(clock.now())
+
+    async with running(role()):
+        await clock.leap_to(after(days=2))
+
+    assert woke_at == [after(days=2)]
 
 
 async def test_turning_to_the_past_changes_nothing(clock: TurnedClock) -> None:

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from sop.interaction import options_of
 from storage.due import DueStore
 from storage.engine import Connection, Database
-from storage.interaction import CLOSE, InteractionStore, Run
+from storage.interaction import CLOSE, STRAGGLERS, InteractionStore, Run
 from tests.contracts.world import NOW, after
 
 TODAY = date(2026, 3, 5)
@@ -45,7 +45,7 @@ async def test_a_run_comes_back_as_it_was_opened(db: Database) -> None:
     assert await db.read(lambda c: InteractionStore(c, NOW).get("r1")) == run()
 
 
-async def test_opening_twice_keeps_the_first_and_waits_once(db: Database) -> None:
+async def test_opening_twice_keeps_the_first_and_waits_once_until_all_is_heard(db: Database) -> None:
     await opened(db, run(), run(item="tea"))
 
     kept = await db.read(lambda c: InteractionStore(c, NOW).get("r1"))
@@ -53,7 +53,7 @@ async def test_opening_twice_keeps_the_first_and_waits_once(db: Database) -> Non
 
     assert kept is not None
     assert kept.item == "coffee"
-    assert [wait.at for wait in waits] == [after(days=1)]
+    assert [wait.at for wait in waits] == [after(days=1) + STRAGGLERS]
 
 
 async def test_members_are_asked_what_is_open_in_their_groups_or_of_everybody(db: Database) -> None:
@@ -64,6 +64,17 @@ async def test_members_are_asked_what_is_open_in_their_groups_or_of_everybody(db
     found = await db.read(lambda c: InteractionStore(c, NOW).open_for(["g"]))
 
     assert [one.id for one in found] == ["all", "mine"]
+
+
+async def test_a_run_is_open_from_its_first_instant_to_its_last_whenever_that_is_asked(db: Database) -> None:
+    await opened(db, run("mine", days_ago=2))
+
+    async def open_at(**ago: float) -> bool:
+        at = NOW - timedelta(**ago)
+        return bool(await db.read(lambda c: InteractionStore(c, NOW).open_for(["g"], at)))
+
+    assert [await open_at(days=2, seconds=1), await open_at(days=2)] == [False, True]
+    assert [await open_at(days=1, seconds=1), await open_at(days=1)] == [True, False]
 
 
 async def test_a_closed_run_is_closed_by_one_only(db: Database) -> None:

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import re
-from datetime import UTC, datetime, timedelta
+from tests.world import Person, World, july
 
-from tests.world import Person, World
-
-SATURDAY = datetime(2026, 7, 4, 11, 40, tzinfo=UTC)  # Saturday 19:40 in Shanghai, ten minutes after the slot
 GROUP = "新手答疑群"
-ADDRESS = re.compile(r"https?://[\w.:]+/l/[\w-]+")
 
 
 async def asked_on_saturday(world: World, *names: str) -> tuple[list[Person], str]:
@@ -17,21 +12,19 @@ async def asked_on_saturday(world: World, *names: str) -> tuple[list[Person], st
     await world.founds(GROUP)
     members = [await world.joins(name, GROUP) for name in names]
     await world.publishes("weekly_light")
-    await world.turn_to(SATURDAY)
+    await world.leap_to(july(4, "19:29"))
+    await world.turn(minutes=5)
     await world.confirms_all()
-    posted = "\n".join(world.group_heard(GROUP))
-    (address,) = set(ADDRESS.findall(posted))
-    return members, address
+    return members, world.link_in(GROUP)
 
 
 async def test_a_vote_by_link_becomes_a_tag_and_a_result_in_the_group(world: World) -> None:
     (lin, zhou), address = await asked_on_saturday(world, "小林", "老周")
 
     for person, choice in ((lin, "A"), (zhou, "B")):
-        page = await person.opens(address)
-        done = await world.sim.browsers.submit(person.id, page.forms[0], option=choice)
+        done = await person.sends(address, option=choice)
         assert "收到，你选了" in done.html
-    await world.turn_to(SATURDAY + timedelta(hours=25))
+    await world.leap_to(july(5, "19:45"))
     await world.confirms_all()
 
     assert "结果出来啦，一共 2 位伙伴作答" in world.group_heard(GROUP)[-1]
@@ -63,8 +56,7 @@ async def test_a_coupon_claimed_on_the_page_is_the_one_told_in_words(world: Worl
     lin = await world.befriends("小林")
     public = world.app.settings.public_url
 
-    page = await lin.opens(f"{public}/m/coupon/welcome")
-    claimed = await world.sim.browsers.submit(lin.id, page.forms[0])
+    claimed = await lin.sends(f"{public}/m/coupon/welcome")
     told = await lin.says("领券")
 
     assert "welcome-0000" in claimed.html
@@ -75,8 +67,7 @@ async def test_opting_out_on_the_page_is_heard_everywhere(world: World) -> None:
     lin = await world.befriends("小林")
     public = world.app.settings.public_url
 
-    page = await lin.opens(f"{public}/m/preferences")
-    done = await world.sim.browsers.submit(lin.id, page.forms[0])
+    done = await lin.sends(f"{public}/m/preferences")
 
     assert "你已退订" in done.html
     assert await world.ask(lambda tx: tx.consent.refused([lin.id])) == {lin.id}
