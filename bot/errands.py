@@ -16,11 +16,13 @@ import structlog
 from bot.bell import Bell
 from bot.clock import Clock
 from bot.gateway import Gateway
+from bot.listening import Listening
 from bot.parcel import parcel_of
-from sop.errors import Busy, Refused, SendError
+from sop.errors import Blocked, Busy, Refused, SendError
 from sop.receipt import State
 from sop.update import Update
 from storage import inbox
+from storage.alarm import raise_alarm
 from storage.engine import Connection, Database
 from storage.errand import Errand, ErrandStore
 from storage.member import MemberStore
@@ -66,7 +68,7 @@ class Errands:
     async def _run(self, errand: Errand) -> None:
         async with self._turns:
             try:
-                await self._ways[errand.what](self, errand)
+                await self._ways[errand.what](errand)
             except Refused as error:  # asking again would be refused again
                 log.warning(
                     "errand refused", what=errand.what, whom=errand.whom, reason=error.reason, code=error.code
@@ -81,11 +83,17 @@ class Errands:
                 await self.db.write(lambda c: ErrandStore(c).done(errand))
 
     async def _failed(self, errand: Errand, error: SendError) -> None:
+        """Later; where an administrator must act first, operators are told."""
         log.warning("errand waits", what=errand.what, whom=errand.whom, reason=error.reason, code=error.code)
         now = self.clock.now()
-        await self.db.write(
-            lambda c: ErrandStore(c).failed(errand, error.reason, now, retry_after=error.retry_after)
-        )
+
+        def write(connection: Connection) -> None:
+            ErrandStore(connection).failed(errand, error.reason, now, retry_after=error.retry_after)
+            if isinstance(error, Blocked):
+                key = f"errand:{errand.what}:{error.code}:{now.date().isoformat()}"
+                raise_alarm(connection, key, error.reason, now)
+
+        await self.db.write(write)
 
     async def _tell(self, *updates: Update, lane: str = "", position: tuple[str, str] | None = None) -> None:
         """Put answers into the inbox, and in the same transaction how far we have read."""
@@ -108,14 +116,6 @@ class Errands:
 
     async def _group(self, errand: Errand) -> None:
         await self._tell(await self.gateway.group(errand.whom))
-
-    async def _kf(self, errand: Errand) -> None:
-        name, token, more = f"kf:{errand.whom}", str(errand.data.get("token", "")), True
-        while more:
-            cursor = await self.db.read(lambda c: read_position(c, name))
-            page = await self.gateway.hear_kf(errand.whom, cursor=cursor, token=token)
-            more = page.more
-            await self._tell(*page.updates, position=(name, page.cursor))
 
     async def _archive(self, errand: Errand) -> None:
         more = True
@@ -217,22 +217,26 @@ class Errands:
 
         await self.db.write(store)
 
-    _ways: dict[str, Callable[[Errands, Errand], Awaitable[None]]] = field(init=False, repr=False)
+    _ways: dict[str, Callable[[Errand], Awaitable[None]]] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        cls = type(self)
+        listening = Listening(self.db, self.gateway, self.clock, self.woken)
         self._ways = {
-            "member": cls._member,
-            "group": cls._group,
-            "kf": cls._kf,
-            "archive": cls._archive,
-            "task": cls._task,
-            "remind": cls._remind,
-            "recall": cls._recall,
-            "mark": cls._mark,
-            "adopt": cls._adopt,
-            "tags": cls._tags,
-            "directory": cls._directory,
+            "member": self._member,
+            "group": self._group,
+            "kf": listening.kf,
+            "kf_accounts": listening.kf_accounts,
+            "kf_member": listening.kf_member,
+            "kf_session": listening.kf_session,
+            "move_kf": listening.move_kf,
+            "archive": self._archive,
+            "task": self._task,
+            "remind": self._remind,
+            "recall": self._recall,
+            "mark": self._mark,
+            "adopt": self._adopt,
+            "tags": self._tags,
+            "directory": self._directory,
         }
 
 

@@ -7,11 +7,12 @@ Everything that asks may be asked again; nothing here retries a send by itself.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from sop.kf import Care, KfMoved, KfSessionTold
 from sop.message import Capabilities, Channel, Content
 from sop.receipt import Sent
 from sop.update import GroupDescribed, MemberDescribed, TaskReported, Update
@@ -37,12 +38,22 @@ class Parcel:
 
 
 @dataclass(frozen=True)
+class Unread:
+    """An item of a stream that makes no sense: kept as it came under ``door``, with the reason."""
+
+    door: str
+    body: bytes
+    reason: str
+
+
+@dataclass(frozen=True)
 class KfPage:
     """One page of a 微信客服 account: typed updates, the cursor after it, and whether more waits."""
 
     updates: tuple[Update, ...]
     cursor: str
     more: bool
+    unread: tuple[Unread, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -52,6 +63,7 @@ class ArchivePage:
     updates: tuple[Update, ...]
     seq: int
     more: bool
+    unread: tuple[Unread, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -118,6 +130,20 @@ class Gateway(Protocol):
         ...
 
     async def hear_kf(self, account: str, *, cursor: str, token: str) -> KfPage: ...
+
+    async def kf_accounts(self) -> tuple[str, ...]:
+        """The 微信客服 accounts we may look after."""
+        ...
+
+    async def kf_members(self, members: Sequence[str]) -> tuple[MemberDescribed, ...]:
+        """Names and unionids of those who wrote to an account; who has not is left out."""
+        ...
+
+    async def kf_session(self, account: str, member: str) -> KfSessionTold: ...
+
+    async def move_kf(self, account: str, member: str, care: Care, *, staff: str = "") -> KfMoved:
+        """Give a session to the queue, to an employee, or end it; ``Refused`` where there is no such way."""
+        ...
 
     async def hear_archive(self, seq: int) -> ArchivePage: ...
 

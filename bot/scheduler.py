@@ -23,6 +23,7 @@ from storage.position import read_position, write_position
 TIMETABLE: dict[str, dict[str, str]] = {
     "tasks": {"minute": "*/10"},  # how staff's group-send tasks are doing
     "archive": {"minute": "*/10"},  # what was said in groups
+    "kf": {"minute": "7-57/10"},  # what members wrote, should a bell be lost
     "roll": {"minute": "5"},  # scores and alarms
     "day": {"hour": "4", "minute": "20"},  # expiries, decay, housekeeping
     "reconcile": {"minute": "40"},  # what callbacks lost

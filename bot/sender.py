@@ -257,6 +257,8 @@ class Sender:
         if isinstance(error, Blocked):
             key = f"blocked:{parcel.channel}:{error.code}:{now.date().isoformat()}"
             raise_alarm(connection, key, f"发送通道 {parcel.channel} 已停：{fate.reason}", now)
+        if isinstance(error, Refused) and parcel.channel is Channel.KF:
+            ErrandStore(connection).remind(_ask_who_attends(parcel, now))
         if fate.state is State.UNKNOWN and parcel.channel in SHARED:
             ErrandStore(connection).add(_look_up(entries, now))
 
@@ -301,6 +303,13 @@ def _look_up(entries: Sequence[Entry], now: datetime) -> Errand:
         at=now + timedelta(seconds=30),
         data={"ids": _ids(entries), "since": left.isoformat(), "until": (now + LOOK_UP_FOR).isoformat()},
     )
+
+
+def _ask_who_attends(parcel: Parcel, now: datetime) -> Errand:
+    """The platform took it amiss: perhaps somebody else looks after this member by now."""
+    account, member = parcel.sender, parcel.recipients[0]
+    data = {"account": account, "member": member}
+    return Errand(what="kf_session", whom=f"{account}:{member}", data=data, at=now)
 
 
 def _kept_back(entry: Entry, verdict: Verdict, now: datetime) -> _Fate | None:

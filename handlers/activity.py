@@ -10,7 +10,7 @@ from typing import Any
 from handlers.context import Context
 from handlers.router import Router
 from sop.activity import NO_GROUP, TALK, Activity, hash_of, short_key
-from sop.kf import KfEntered
+from sop.kf import KfEntered, KfSessionChanged, KfStaffSpoke
 from sop.packed import to_plain
 from sop.update import (
     AnswerGiven,
@@ -48,8 +48,15 @@ UNLOGGED = frozenset(
     {
         Kind.CLOCK_TICKED,
         Kind.WAIT_ENDED,
+        Kind.MESSAGE_RECALLED,
         Kind.KF_RANG,
+        Kind.KF_ACCOUNTS_CHANGED,
         Kind.KF_FAILED,
+        Kind.KF_SERVICER_CHANGED,
+        Kind.KF_SESSION_TOLD,
+        Kind.KF_MOVED,
+        Kind.KF_BARRED,
+        Kind.ARCHIVE_DECIDED,
         Kind.ARCHIVE_RANG,
         Kind.GROUP_DESCRIBED,
         Kind.MEMBER_DESCRIBED,
@@ -140,7 +147,22 @@ def _opened(opened: AppOpened, ctx: Context) -> Facts:
 
 
 def _entered(entered: KfEntered, ctx: Context) -> Facts:
-    yield {"kind": "entered", "member": entered.member, "ref": entered.scene}
+    yield {"kind": "entered", "member": entered.member, "ref": entered.param or entered.scene}
+
+
+def _staff_wrote(spoke: KfStaffSpoke, ctx: Context) -> Facts:
+    yield {
+        "kind": "staff_spoke",
+        "member": spoke.staff,
+        "level": "bot",
+        "ref": spoke.member,
+        "text_hash": hash_of(spoke.text),
+        "text_len": len(spoke.text),
+    }
+
+
+def _attended(changed: KfSessionChanged, ctx: Context) -> Facts:
+    yield {"kind": "attended", "member": changed.member, "ref": f"{changed.change}:{changed.after}"}
 
 
 def _visited(visited: LinkVisited, ctx: Context) -> Facts:
@@ -216,6 +238,8 @@ READERS: dict[Kind, Callable[[Any, Context], Facts]] = {
     Kind.APP_OPENED: _opened,
     Kind.FEEDBACK_GIVEN: _judged,
     Kind.KF_ENTERED: _entered,
+    Kind.KF_STAFF_SPOKE: _staff_wrote,
+    Kind.KF_SESSION_CHANGED: _attended,
     Kind.LINK_VISITED: _visited,
     Kind.ANSWER_GIVEN: _answered,
     Kind.CHECKED_IN: _checked_in,

@@ -7,8 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 
+from handlers.filters import folded
+from sop.consent import Wish, wish
+from sop.kf import BACK_WORDS, WITH_PEOPLE
 from sop.member import Member
-from sop.update import Update
+from sop.update import MessageHeard, Update
 from storage.conversation import Conversation
 from storage.policy import House
 from storage.tx import Tx
@@ -49,6 +52,17 @@ class Context:
         """The member this update is about, None when it is about nobody we know."""
         who = getattr(self.update, "member", "")
         return self.tx.members.get(who) if who else None
+
+    @cached_property
+    def hushed(self) -> bool:
+        """A colleague is speaking with this member, so we only listen; what the member tells *us* to do is done."""
+        heard = self.update
+        if not isinstance(heard, MessageHeard) or heard.via != "kf":
+            return False
+        session = self.tx.kf.session(heard.member, heard.account)
+        if session is None or session.care not in WITH_PEOPLE:
+            return False
+        return wish(heard.text) not in (Wish.STOP, Wish.START) and folded(heard.text) not in BACK_WORDS
 
     @cached_property
     def conversation(self) -> Conversation | None:

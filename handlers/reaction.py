@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -16,7 +15,7 @@ import structlog
 from handlers.context import Context
 from handlers.router import Route, Switchboard
 from sop.errors import QunxingError
-from sop.kf import KfEntered
+from sop.kf import CODE_LIFE, LONG_CODE_LIFE, Care, KfEntered, KfMoved, KfSessionChanged
 from sop.message import Channel, Content, Message, Reply
 from sop.update import AppOpened, CardClicked, MessageHeard, Ticket, Update
 from storage.engine import is_trouble
@@ -24,7 +23,6 @@ from storage.tx import Tx
 
 log = structlog.get_logger()
 
-GREETING_LIFE = timedelta(seconds=20)  # of a 微信客服 welcome code
 DEPTH = 8  # how long a chain of noted updates may grow
 
 ContextOf = Callable[[Update, Tx], Context]
@@ -72,7 +70,7 @@ def _handle(
     ctx = context_of(update, tx)
     for route in switchboard.observers(update, ctx):
         _call(route, update, ctx, careful, reaction)
-    answering = switchboard.answering(update, ctx)
+    answering = None if ctx.hushed else switchboard.answering(update, ctx)
     if answering is not None:
         reaction.reply = _call(answering, update, ctx, careful, reaction)
         reaction.answered_by = answering.name
@@ -120,7 +118,18 @@ def reply_message(update: Update, reply: Reply, ctx: Context) -> Message | None:
                 to_member=update.member,
                 sender=update.account,
                 welcome_code=update.welcome_code,
-                deadline=update.at + GREETING_LIFE,
+                deadline=update.at + CODE_LIFE,
+            )
+        case KfMoved() | KfSessionChanged():
+            life = CODE_LIFE if update.code and _is_over(update) else LONG_CODE_LIFE
+            return replace(
+                plain,
+                channel=Channel.KF,
+                to_member=update.member,
+                sender=update.account,
+                welcome_code=update.code,
+                deadline=update.at + life,
+                why="客服会话换了人接待",
             )
         case MessageHeard(via="aibot", ticket=Ticket() as ticket):
             return _by_bot(plain, ticket, update.account, update.member, update.group)
@@ -148,3 +157,8 @@ def _by_bot(plain: Message, ticket: Ticket, bot: str, staff: str, group: str = "
         not_before=ticket.asked_until,
         deadline=ticket.valid_until,
     )
+
+
+def _is_over(moved: KfMoved | KfSessionChanged) -> bool:
+    """The code of a session's end lives seconds only."""
+    return moved.change == "ended" if isinstance(moved, KfSessionChanged) else moved.care is Care.ENDED

@@ -107,7 +107,8 @@ class Scribe:
             case Channel.APP:
                 return self.ctx.settings.main_app
             case Channel.KF:
-                return self.ctx.settings.kf_account
+                wrote_to = self.ctx.tx.kf.account_of(to.member.id) if to.member else ""
+                return wrote_to or self.ctx.settings.kf_account
             case Channel.WEBHOOK:
                 return self.ctx.settings.webhook
             case _:

@@ -27,6 +27,7 @@ KINDS: dict[str, str] = {
     "redeemed": "用券",
     "paid": "下单",
     "entered": "进入客服会话",
+    "attended": "人工接待",
     "joined": "进群",
     "left": "退群",
     "befriended": "加为好友",

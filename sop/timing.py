@@ -77,7 +77,7 @@ class Situation:
     """Everything the gate may know of one message: who it is for, what they allowed, and what they got lately.
 
     ``sent`` are the instants at which this member or group was sent something that counts against the budget.
-    ``quota_until`` is when the platform will take more, None while it takes any. ``deadline`` is the last instant
+    ``quota_until`` is when the platform will take more, None while it takes any; ``closed`` why it takes nothing at all. ``deadline`` is the last instant
     at which the message is still worth anything. ``urgent`` is for welcomes and replies.
     """
 
@@ -87,6 +87,7 @@ class Situation:
     consent: Consent = Consent.UNASKED
     belongs: bool = True
     quota_until: datetime | None = None
+    closed: str = ""
     sent: Sequence[datetime] = ()
     weekly_cap: int | None = None
     quiet: QuietHours | None = None
@@ -122,6 +123,8 @@ def _membership(asked: Situation, now: datetime) -> Verdict:
 
 
 def _quota(asked: Situation, now: datetime) -> Verdict:
+    if asked.closed:
+        return Never(asked.closed)
     if asked.quota_until is not None and asked.quota_until > now:
         return Later(asked.quota_until, f"平台的发送额度已用完，{spoken(asked.quota_until, asked.zone)} 恢复")
     return Now()

@@ -33,10 +33,19 @@ class Kind(StrEnum):
     FEEDBACK_GIVEN = "feedback_given"
     APP_OPENED = "app_opened"
     STAFF_CHANGED = "staff_changed"
+    MESSAGE_RECALLED = "message_recalled"
     KF_RANG = "kf_rang"
+    KF_ACCOUNTS_CHANGED = "kf_accounts_changed"
     KF_ENTERED = "kf_entered"
     KF_FAILED = "kf_failed"
+    KF_STAFF_SPOKE = "kf_staff_spoke"
+    KF_SERVICER_CHANGED = "kf_servicer_changed"
+    KF_SESSION_CHANGED = "kf_session_changed"
+    KF_SESSION_TOLD = "kf_session_told"
+    KF_MOVED = "kf_moved"
+    KF_BARRED = "kf_barred"
     ARCHIVE_RANG = "archive_rang"
+    ARCHIVE_DECIDED = "archive_decided"
     LINK_VISITED = "link_visited"
     ANSWER_GIVEN = "answer_given"
     CHECKED_IN = "checked_in"
@@ -83,7 +92,8 @@ class MessageHeard(Update):
     ``app``: staff to our app. ``kf``: a member in 微信客服 (``account`` is the open_kfid).
     ``archive``: in a group, from the archive; nothing can answer there.
     ``aibot``: staff to a 智能机器人 (``account`` is its name), alone or in an internal group; with ``alias``
-    ``member`` is an id that only this bot knows them by. ``quoted`` is what they quoted.
+    ``member`` is an id that only this bot knows them by.
+    ``quoted`` is what they quoted, ``reply_to`` the identity of the update it was, where we know it.
     """
 
     kind = Kind.MESSAGE
@@ -100,6 +110,16 @@ class MessageHeard(Update):
     alias: bool = False
     quoted: str = ""
     ticket: Ticket | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class MessageRecalled(Update):
+    """Somebody took back what they said; ``message`` is the identity of the update it was."""
+
+    kind = Kind.MESSAGE_RECALLED
+    message: str
+    member: str = ""
+    group: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -43,6 +43,13 @@ class ErrandStore:
             )
         )
 
+    def remind(self, wanted: Errand) -> None:
+        """Ask for it, unless it is asked for already."""
+        insertion = insert_into(self._connection, errand).values(
+            what=wanted.what, whom=wanted.whom, data=wanted.data, due_at=to_ms(wanted.at), attempts=0
+        )
+        self._connection.execute(insertion.on_conflict_do_nothing(index_elements=["what", "whom"]))
+
     def waiting(self, now: datetime, limit: int) -> list[Errand]:
         rows = self._connection.execute(
             select(errand).where(errand.c.due_at <= to_ms(now)).order_by(errand.c.due_at).limit(limit)

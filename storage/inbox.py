@@ -76,10 +76,19 @@ def key_of(corp: str, door: str, body: bytes) -> bytes:
     return second + hashlib.sha256(b"\0".join((corp.encode(), door.encode(), body))).digest()[:27]
 
 
-def knock_of(update: Update, *, lane: str, now: datetime) -> Knock:
-    """Our own update as the inbox keeps it; equal updates have equal keys."""
+def knock_of(update: Update, *, lane: str, now: datetime, named: bool = False) -> Knock:
+    """Our own update as the inbox keeps it; equal updates have equal keys.
+
+    ``named``: its id is the platform's own, and one id is one fact, whatever else we read out of it today.
+    """
     body = json.dumps(to_plain(update), ensure_ascii=False, sort_keys=True).encode()
-    return Knock(key=key_of("", SELF, body), door=SELF, body=body, lane=lane, received_at=now)
+    said = update.id.encode() if named and update.id else body
+    return Knock(key=key_of("", SELF, said), door=SELF, body=body, lane=lane, received_at=now)
+
+
+def knock_at(door: str, body: bytes, now: datetime) -> Knock:
+    """Something we fetched and could not read, under the name it will be read by."""
+    return Knock(key=key_of("", door, body), door=door, body=body, lane=door, received_at=now)
 
 
 def shard_of(lane: str) -> int:
@@ -90,6 +99,15 @@ def insert(connection: Connection, knocks: Sequence[Knock]) -> None:
     """Store what is new; what is already there stays as it is."""
     if knocks:
         insert_new(connection, inbox, _rows(knocks), "key")
+
+
+def lay_aside(connection: Connection, knocks: Sequence[tuple[Knock, str]]) -> None:
+    """Store what could not be read, with the reason, as parked; what is already there stays as it is."""
+    rows = _rows([knock for knock, _ in knocks])
+    for row, (_, reason) in zip(rows, knocks, strict=True):
+        row |= {"state": PARKED, "error": reason[:2000]}
+    if rows:
+        insert_new(connection, inbox, rows, "key")
 
 
 def _rows(knocks: Sequence[Knock]) -> list[dict[str, Any]]:

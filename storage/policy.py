@@ -10,12 +10,14 @@ from typing import TypeVar
 from sqlalchemy import Column, Connection, func, select
 
 from sop.consent import Consent
+from sop.kf import Session, closed
 from sop.message import Channel
 from sop.receipt import State
 from sop.template import Template
 from sop.timing import WEEK, Now, QuietHours, Situation, Verdict, may_send
 from storage.consent import ConsentStore
 from storage.instant import from_ms, to_ms
+from storage.kf import KfStore, Place
 from storage.outbox import Entry
 from storage.tables import friend, groups, outbox, position
 
@@ -45,9 +47,9 @@ def judge(
     known = _Known.gather(connection, entries, now)
     judged = []
     for entry in entries:
-        verdict = may_send(known.situation(entry, house, template_of), now)
-        if isinstance(verdict, Now) and not entry.message.urgent:
-            known.sent.setdefault(entry.recipient, []).append(now)
+        verdict = may_send(known.situation(entry, house, template_of, now), now)
+        if isinstance(verdict, Now):
+            known.count(entry, now)
         judged.append((entry, verdict))
     return judged
 
@@ -59,12 +61,16 @@ class _Known:
     alive: dict[str, str]
     quota: dict[str, datetime]
     sent: dict[str, list[datetime]]
+    sessions: dict[Place, Session]
+    answered: dict[Place, int]
 
     @classmethod
     def gather(cls, connection: Connection, entries: Sequence[Entry], now: datetime) -> _Known:
         members = {entry.message.to_member for entry in entries if entry.message.to_member}
         chats = {entry.message.to_group for entry in entries if entry.message.to_group}
         since, own = now - WEEK, [entry.id for entry in entries]
+        kf = KfStore(connection)
+        sessions = kf.sessions({place for entry in entries if (place := _place(entry))})
         return cls(
             refused=ConsentStore(connection, now).refused(members) if members else set(),
             friends=_friends(connection, members),
@@ -72,9 +78,26 @@ class _Known:
             quota=_quota(connection, members | chats),
             sent=_sent(connection, members, outbox.c.member, since, own)
             | _sent(connection, chats, outbox.c.group_id, since, own),
+            sessions=sessions,
+            answered=kf.answered(sessions, but=own),
         )
 
-    def situation(self, entry: Entry, house: House, template_of: TemplateOf) -> Situation:
+    def count(self, entry: Entry, now: datetime) -> None:
+        """What leaves now is seen by those behind it."""
+        if not entry.message.urgent:
+            self.sent.setdefault(entry.recipient, []).append(now)
+        if (place := _place(entry)) is not None:
+            self.answered[place] = self.answered.get(place, 0) + 1
+
+    def _closed(self, entry: Entry, now: datetime) -> str:
+        """Why the platform takes nothing more for this member; of a session we do not know it tells us itself."""
+        place = _place(entry)
+        session = self.sessions.get(place) if place else None
+        return (
+            closed(session, self.answered.get((session.member, session.account), 0), now) if session else ""
+        )
+
+    def situation(self, entry: Entry, house: House, template_of: TemplateOf, now: datetime) -> Situation:
         message = entry.message
         template = template_of(message.template, message.template_version) if message.template else None
         return Situation(
@@ -84,6 +107,7 @@ class _Known:
             consent=Consent.REFUSED if message.to_member in self.refused else Consent.UNASKED,
             belongs=self._belongs(entry),
             quota_until=self.quota.get(entry.recipient),
+            closed=self._closed(entry, now),
             sent=self.sent.get(entry.recipient, ()),
             weekly_cap=_first(template.weekly_cap if template else None, house.weekly_cap)
             if message.marketing
@@ -100,6 +124,14 @@ class _Known:
         if message.to_group:
             return message.to_group in self.alive
         return (message.to_member, message.sender) in self.friends
+
+
+def _place(entry: Entry) -> Place | None:
+    """The session a message wants into; one that answers a code of the platform needs none."""
+    message = entry.message
+    if message.channel is not Channel.KF or message.welcome_code:
+        return None
+    return message.to_member, message.sender
 
 
 def _first(own: T | None, house: T | None) -> T | None:

@@ -13,6 +13,14 @@ def read_position(connection: Connection, name: str) -> str:
     return connection.scalar(select(position.c.value).where(position.c.name == name)) or ""
 
 
+def positions_below(connection: Connection, prefix: str) -> set[str]:
+    """The rest of every name that begins with ``prefix``."""
+    names = connection.scalars(
+        select(position.c.name).where(position.c.name.startswith(prefix, autoescape=True))
+    )
+    return {name.removeprefix(prefix) for name in names}
+
+
 def first_position(connection: Connection, name: str, value: str) -> str:
     """``value``, unless somebody wrote one before; returns the one in force."""
     insertion = insert_into(connection, position).values(name=name, value=value)

@@ -299,6 +299,17 @@ conversation = Table(
     Column("until_at", Instant, nullable=False),
 )
 
+kf_session = Table(
+    "kf_session",  # one member with one 微信客服 account
+    metadata,
+    Column("member", String(64), primary_key=True),
+    Column("account", String(64), primary_key=True),
+    Column("care", String(8), nullable=False),  # new | bot | queued | person | ended
+    Column("staff", String(64), nullable=False, server_default=""),  # who attends to them
+    Column("wrote_at", Instant, nullable=False, server_default="0"),  # the member's last words
+    Column("moved_at", Instant, nullable=False, server_default="0"),
+)
+
 # ---------------------------------------------------------------- plans
 
 template = Table(

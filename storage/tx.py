@@ -25,6 +25,7 @@ from storage.errand import ErrandStore
 from storage.group import GroupStore
 from storage.interaction import InteractionStore
 from storage.journey import JourneyStore
+from storage.kf import KfStore
 from storage.link import LinkStore
 from storage.member import MemberStore
 from storage.outbox import OutboxStore
@@ -87,6 +88,10 @@ class Tx:
     @cached_property
     def conversations(self) -> ConversationStore:
         return ConversationStore(self.connection)
+
+    @cached_property
+    def kf(self) -> KfStore:
+        return KfStore(self.connection)
 
     @cached_property
     def templates(self) -> TemplateStore:

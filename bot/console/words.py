@@ -59,7 +59,8 @@ JOURNEYS = {"active": "进行中", "done": "已走完", "exited": "已退出", "
 TEMPLATES = {"draft": "草稿", "published": "已发布", "retired": "已停用"}
 FATES = {"late": "已补发", "skipped": "已跳过", "asked": "等你决定", "unsaid": "没有说出"}
 ERRANDS = {
-    "group": "查询群详情", "member": "查询成员资料", "kf": "读取客服消息", "archive": "拉取会话存档",
+    "group": "查询群详情", "member": "查询成员资料", "kf": "读取客服消息", "kf_accounts": "查询客服账号",
+    "kf_member": "查询客服来访者", "kf_session": "查询客服会话", "move_kf": "转接客服会话", "archive": "拉取会话存档",
     "task": "查询群发结果", "mark": "同步标签", "remind": "提醒员工确认", "cancel": "撤回群发任务",
     "tags": "同步标签库", "directory": "同步通讯录", "adopt": "核对群发任务",
 }  # fmt: skip

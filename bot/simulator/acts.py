@@ -14,6 +14,7 @@ from bot.simulator import kf, tag, task
 from bot.simulator.callbacks import Callbacks
 from bot.simulator.envelope import Field
 from bot.simulator.group import changed
+from bot.simulator.kf_acts import KfActs
 from bot.simulator.message import card_code
 from bot.simulator.talks import say_in_group
 from bot.simulator.welcome import WELCOME_S
@@ -29,6 +30,7 @@ class Acts:
 
     def __init__(self, world: World, callbacks: Callbacks) -> None:
         self.world, self._callbacks = world, callbacks
+        self.kf = KfActs(world, self.ring_kf)
         self._archive_rung: datetime | None = None
 
     # people
@@ -230,7 +232,7 @@ class Acts:
 
     # 微信客服
 
-    def enter_kf(self, member: str, account: str, *, scene: str = "link") -> None:
+    def enter_kf(self, member: str, account: str, *, scene: str = "link", param: str = "") -> None:
         """The member opens the conversation through a link."""
         one, now = self.world.accounts[account], self.world.now()
         session = one.sessions[member]
@@ -239,7 +241,7 @@ class Acts:
             "open_kfid": account,
             "external_userid": member,
             "scene": scene,
-            "scene_param": "",
+            "scene_param": param,
         }
         recent = now - timedelta(hours=kf.TURN_H)
         greeted = any(at is not None and at > recent for at in (session.welcomed, session.wrote))
@@ -253,13 +255,19 @@ class Acts:
     def speak_kf(self, member: str, account: str, text: str, *, menu: str = "") -> None:
         """The member writes; ``menu`` is the entry tapped, whose words the text then is."""
         one = self.world.accounts[account]
-        session = one.sessions[member]
-        session.wrote, session.answered = self.world.now(), 0
-        session.state = 0 if session.state == 4 else session.state
+        kf.wake(self.world, one, member)
         content = {"content": text, **({"menu_id": menu} if menu else {})}
         self.world.talk(kf_talk(account, member), member, text)
         kf.put(self.world, one, member, "text", content, origin=kf.BY_MEMBER)
         self.ring_kf(account)
+
+    def trust(self, *added: str, removed: Iterable[str] = ()) -> None:
+        """The administrator lets the app look after accounts, or no longer."""
+        fields: dict[str, Field] = {"MsgType": "event", "Event": "kf_account_auth_change"}
+        for name, accounts in (("AuthAddOpenKfId", added), ("AuthDelOpenKfId", tuple(removed))):
+            if accounts:
+                fields[name] = list(accounts)
+        self._callbacks.ring("kf", {"CreateTime": int(self.world.now().timestamp()), **fields}, lane="kf")
 
     def ring_kf(self, account: str) -> None:
         """The doorbell: something waits for this account; it does not say what."""

@@ -61,6 +61,10 @@ REASONS: dict[int, str] = {
     95007: "invalid token",
     95008: "too many menu items",
     84025: "invalid oauth state",
+    95013: "session has ended",
+    95014: "not a servicer of this account",
+    95016: "no such way between session states",
+    95019: "servicer is paused",
     95018: "session state does not allow sending",
     301058: "archive page too big",
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from bot.simulator import kf_session
 from bot.simulator.calls import Answer, Api, Call, Refusal
 from bot.simulator.talks import deliver
 from bot.simulator.world import KfAccount, World, kf_talk
@@ -15,7 +16,7 @@ from bot.simulator.world import KfAccount, World, kf_talk
 TOKEN_S, WELCOME_S = 600, 20
 TURN_H, TURN_MESSAGES = 48, 5
 TEXT_BYTES, MENU_MOST = 2048, 10
-BY_MEMBER, BY_SYSTEM = 3, 4
+BY_MEMBER, BY_SYSTEM, BY_STAFF = 3, 4, 5
 SORTS = frozenset(
     {"text", "image", "voice", "video", "file", "link", "miniprogram", "msgmenu", "location", "ca_link"}
 )
@@ -46,7 +47,7 @@ def sync(call: Call) -> Answer:
         return {"next_cursor": _cursor(account, start), "has_more": 1, "msg_list": []}
     end = min(start + limit, len(account.items))
     oldest = int((call.now - timedelta(days=call.world.rules.kf_days)).timestamp())
-    page = [item for item in account.items[start:end] if item["send_time"] >= oldest]
+    page = [item for item in account.items[start:end] if _when(item) >= oldest]
     return {"next_cursor": _cursor(account, end), "has_more": int(end < len(account.items)), "msg_list": page}
 
 
@@ -62,7 +63,7 @@ def send(call: Call) -> Answer:
     if session.answered >= TURN_MESSAGES:
         raise Refusal(95001)
     if session.state not in (0, 1):
-        raise Refusal(95018)
+        raise Refusal(95013 if session.state == 4 else 95018)
     session.answered += 1
     account.msgids.add(msgid)
     if call.world.kf_failures:
@@ -79,7 +80,7 @@ def send_on_event(call: Call) -> Answer:
     sort, text = _content(call)
     if code is None or code.used or code.about.get("kind") != "KFCODE" or call.now >= code.expires:
         raise Refusal(40029)
-    if sort not in ("text", "msgmenu"):
+    if sort not in code.about.get("sorts", "text,msgmenu").split(","):
         raise Refusal(40008, sort)
     account, member = call.world.accounts[code.about["account"]], code.about["member"]
     msgid = _msgid(call, account)
@@ -91,10 +92,24 @@ def send_on_event(call: Call) -> Answer:
     return {"msgid": msgid}
 
 
+def wake(world: World, account: KfAccount, member: str) -> None:
+    """The member writes: the window opens anew, and what had ended begins again."""
+    session = account.sessions[member]
+    session.wrote, session.answered = world.now(), 0
+    session.state = 0 if session.state == 4 else session.state
+
+
 def put(
-    world: World, account: KfAccount, member: str, sort: str, content: dict[str, Any], *, origin: int
-) -> None:
-    """Add an item to the account's stream; events carry their ids inside."""
+    world: World,
+    account: KfAccount,
+    member: str,
+    sort: str,
+    content: dict[str, Any],
+    *,
+    origin: int,
+    servicer: str = "",
+) -> str:
+    """Add an item to the account's stream, events with their ids inside; the item's number."""
     item: dict[str, Any] = {
         "msgid": world.id("kfm-"),
         "send_time": int(world.now().timestamp()),
@@ -103,7 +118,16 @@ def put(
     }
     if sort != "event":
         item |= {"open_kfid": account.id, "external_userid": member}
+    if servicer:
+        item["servicer_userid"] = servicer
     account.items.append({**item, sort: content})
+    return str(item["msgid"])
+
+
+def _when(item: Any) -> int:
+    """What is garbled is as good as new."""
+    found = item.get("send_time") if isinstance(item, dict) else None
+    return found if isinstance(found, int) else 2**40
 
 
 def _fail(world: World, account: KfAccount, member: str, msgid: str, fail_type: int) -> None:
@@ -189,9 +213,20 @@ def _show(call: Call, account: KfAccount, member: str, sort: str, text: str) -> 
         call.world.talk(talk, account.id, text)
 
 
+def _state(call: Call) -> Answer:
+    return kf_session.state(call, _account(call))
+
+
+def _trans(call: Call) -> Answer:
+    return kf_session.trans(call, _account(call))
+
+
 CALLS = {
     "kf/account/list": Api("ANY", accounts, OPEN_TO),
     "kf/sync_msg": Api("POST", sync, OPEN_TO),
+    "kf/service_state/get": Api("POST", _state, OPEN_TO),
+    "kf/service_state/trans": Api("POST", _trans, OPEN_TO),
+    "kf/customer/batchget": Api("POST", kf_session.members, OPEN_TO),
     "kf/send_msg": Api("POST", send, OPEN_TO),
     "kf/send_msg_on_event": Api("POST", send_on_event, OPEN_TO),
 }

@@ -153,13 +153,17 @@ class KfSession:
     wrote: datetime | None = None
     answered: int = 0
     welcomed: datetime | None = None
-    state: int = 0
+    state: int = 0  # 0 new, 1 with the bot, 2 queued, 3 with a person, 4 ended
+    staff: str = ""
 
 
 @dataclass
 class KfAccount:
+    """``servicers`` are the employees who look after it: are they on duty?"""
+
     id: str
     name: str
+    servicers: dict[str, bool] = field(default_factory=dict)
     items: list[dict[str, Any]] = field(default_factory=list)
     sessions: dict[str, KfSession] = field(default_factory=lambda: defaultdict(KfSession))
     msgids: set[str] = field(default_factory=set)
@@ -206,6 +210,7 @@ class Rules:
     quota: str = "month"  # month | week | day
     archive_days: int = 5
     kf_days: int = 3
+    kf_all_ways: bool = True  # ways between sessions' states that the platform draws and does not write down
     doorbell_s: float = 15.0
     allowed_ips: frozenset[str] | None = None
     trusted_domains: frozenset[str] | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from bot.chance import Chance
@@ -19,6 +19,7 @@ from bot.wecom.send import Sending
 from bot.wecom.settings import WeComSettings
 from bot.wecom.task import Tasks
 from sop.errors import Blocked
+from sop.kf import Care, KfMoved, KfSessionTold
 from sop.message import CAPABILITIES, Capabilities, Channel
 from sop.receipt import Sent
 from sop.update import GroupDescribed, MemberDescribed, TaskReported
@@ -92,6 +93,18 @@ class WeComGateway:
 
     async def hear_kf(self, account: str, *, cursor: str, token: str) -> KfPage:
         return await self._kf.hear(account, cursor=cursor, token=token)
+
+    async def kf_accounts(self) -> tuple[str, ...]:
+        return await self._kf.accounts()
+
+    async def kf_members(self, members: Sequence[str]) -> tuple[MemberDescribed, ...]:
+        return await self._kf.members(members)
+
+    async def kf_session(self, account: str, member: str) -> KfSessionTold:
+        return await self._kf.session(account, member)
+
+    async def move_kf(self, account: str, member: str, care: Care, *, staff: str = "") -> KfMoved:
+        return await self._kf.move(account, member, care, staff)
 
     async def hear_archive(self, seq: int) -> ArchivePage:
         return await self._archive.hear(seq)

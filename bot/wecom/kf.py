@@ -1,27 +1,32 @@
-"""微信客服: what members said and did behind an account, page by page (the platform's page 94670)."""
+"""微信客服: what members said and did behind an account, page by page, and who looks after them.
+
+developer.work.weixin.qq.com paths 94670 (stream) and 94669 (sessions).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import structlog
 
-from bot.gateway import KfPage
+from bot.gateway import KfPage, Unread
 from bot.wecom import limit
 from bot.wecom.client import WeComClient
+from bot.wecom.kf_parse import CARE, DOOR, NUMBER, understood
+from bot.wecom.legible import Item, legible, sorted_out, text
+from bot.wecom.person import person
 from sop.errors import Refused
-from sop.kf import KfEntered, KfFailed
-from sop.update import MessageHeard, Unknown, Update
+from sop.kf import Care, KfMoved, KfSessionTold
+from sop.update import MemberDescribed, Update
 
 log = structlog.get_logger()
 
-BY_MEMBER = 3
 BAD_TOKEN, BAD_CURSOR = 95007, 50100
 PATH = "kf/sync_msg"
 PAGE = 1000
+ACCOUNTS_AT_ONCE = MEMBERS_AT_ONCE = 100
 
 
 @dataclass(eq=False)
@@ -29,6 +34,8 @@ class Kf:
     """The accounts' streams; reading may be repeated, since every item has a number of its own."""
 
     client: WeComClient
+
+    # ------------------------------------------------------------ the stream
 
     async def hear(self, account: str, *, cursor: str, token: str) -> KfPage:
         """The page after ``cursor``; a stale token or a lost cursor is done without, for items have ids."""
@@ -50,58 +57,74 @@ class Kf:
             body["token"] = token
         demands = limit.of_corp(PATH) if token else [*limit.of_untokened(account), *limit.of_corp(PATH)]
         answer = await self.client.post(PATH, self.client.credentials.kf(), body, demands=demands)
-        updates = tuple(update for item in answer.get("msg_list") or () if (update := read(item, account)))
-        return KfPage(updates, str(answer.get("next_cursor") or cursor), bool(answer.get("has_more")))
+        updates, unread = sorted_out(_read(item, account) for item in answer.get("msg_list") or ())
+        return KfPage(updates, str(answer.get("next_cursor") or cursor), bool(answer.get("has_more")), unread)
 
+    # ------------------------------------------------------------ accounts and members
 
-def read(item: Mapping[str, Any], account: str = "") -> Update | None:
-    """The update an item of a stream means; None for one that cannot be read, so that it stops no other."""
-    try:
-        return _read(item, account)
-    except (KeyError, TypeError, ValueError, AttributeError, OSError) as error:
-        log.warning("kf item cannot be read", error=type(error).__name__, item=str(item.get("msgid", "")))
-        return None
+    async def accounts(self) -> tuple[str, ...]:
+        """Accounts an app may look after by API."""
+        found: list[str] = []
+        while True:
+            body = {"offset": len(found), "limit": ACCOUNTS_AT_ONCE}
+            answer = await self._post("kf/account/list", body)
+            page = [text(one, "open_kfid") for one in answer.get("account_list") or ()]
+            found += [one for one in page if one]
+            if len(page) < ACCOUNTS_AT_ONCE:
+                return tuple(found)
 
+    async def members(self, ids: Sequence[str]) -> tuple[MemberDescribed, ...]:
+        """Who writes to an account: names, and the unionid by which the same person is known elsewhere."""
+        found: list[MemberDescribed] = []
+        for start in range(0, len(ids), MEMBERS_AT_ONCE):
+            wanted = list(ids[start : start + MEMBERS_AT_ONCE])
+            body = {"external_userid_list": wanted, "need_enter_session_context": 0}
+            answer = await self._post("kf/customer/batchget", body)
+            found += [self._described(one) for one in answer.get("customer_list") or ()]
+        return tuple(found)
 
-def _read(item: Mapping[str, Any], account: str) -> Update:
-    id, at = f"kf:{item['msgid']}", datetime.fromtimestamp(int(item["send_time"]), UTC)
-    kind = str(item["msgtype"])
-    if kind == "event":
-        return _event(id, at, item["event"], account)
-    if int(item.get("origin", BY_MEMBER)) != BY_MEMBER:
-        return Unknown(at=at, id=id, name=f"kf/servicer/{kind}")
-    told = item.get(kind) or {}
-    return MessageHeard(
-        at=at,
-        id=id,
-        member=str(item["external_userid"]),
-        text=str(told.get("content") or told.get("title") or told.get("name") or ""),
-        via="kf",
-        account=str(item.get("open_kfid") or account),
-        media=kind,
-        menu=str(told.get("menu_id") or ""),
-    )
-
-
-def _event(id: str, at: datetime, event: Mapping[str, Any], account: str) -> Update:
-    kind = str(event["event_type"])
-    where = str(event.get("open_kfid") or account)
-    if kind == "enter_session":
-        return KfEntered(
-            at=at,
-            id=id,
-            member=str(event["external_userid"]),
-            account=where,
-            scene=str(event.get("scene_param") or event.get("scene") or ""),
-            welcome_code=str(event.get("welcome_code") or ""),
+    def _described(self, told: Item) -> MemberDescribed:
+        return MemberDescribed(
+            at=self.client.clock.now(),
+            member=text(told, "external_userid"),
+            name=text(told, "nickname"),
+            avatar=text(told, "avatar"),
+            unionid=text(told, "unionid"),
+            gender=int(told.get("gender") or 0),
         )
-    if kind == "msg_send_fail":
-        return KfFailed(
-            at=at,
-            id=id,
-            member=str(event["external_userid"]),
-            account=where,
-            message=str(event["fail_msgid"]),
-            reason=int(event.get("fail_type") or 0),
+
+    # ------------------------------------------------------------ sessions
+
+    async def session(self, account: str, member: str) -> KfSessionTold:
+        """Who looks after a member now."""
+        body = {"open_kfid": account, "external_userid": member}
+        answer = await self._post("kf/service_state/get", body)
+        return KfSessionTold(
+            at=self.client.clock.now(),
+            member=member,
+            account=account,
+            care=CARE[int(answer.get("service_state") or 0)],
+            staff=person(text(answer, "servicer_userid")),
         )
-    return Unknown(at=at, id=id, name=f"kf/{kind}")
+
+    async def move(self, account: str, member: str, care: Care, staff: str = "") -> KfMoved:
+        """Move a session; ``Refused`` where the platform knows no such way."""
+        body: dict[str, Any] = {
+            "open_kfid": account,
+            "external_userid": member,
+            "service_state": NUMBER[care],
+        }
+        if staff:
+            body["servicer_userid"] = staff
+        answer = await self._post("kf/service_state/trans", body)
+        code = text(answer, "msg_code")
+        at = self.client.clock.now()
+        return KfMoved(at=at, member=member, account=account, care=care, staff=staff, code=code)
+
+    async def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        return await self.client.post(path, self.client.credentials.kf(), body)
+
+
+def _read(item: Any, account: str) -> Update | Unread | None:
+    whole = {"open_kfid": account, **item} if isinstance(item, dict) else item
+    return legible(understood, whole, DOOR)

@@ -16,14 +16,16 @@ from xml.parsers.expat import ExpatError
 from wechatpy.work import events, messages
 from wechatpy.work.parser import parse_message
 
+from bot.wecom import kf_parse
 from bot.wecom.aibot_parse import parse_told
 from bot.wecom.callback import LARGEST_BODY
 from bot.wecom.card import run_of
+from bot.wecom.legible import Item, reread
 from bot.wecom.person import person
 from bot.wecom.settings import Aibot
 from sop.archive import ArchiveRang
 from sop.errors import Malformed
-from sop.kf import KfRang
+from sop.kf import KfAccountsChanged, KfRang
 from sop.update import (
     AppOpened,
     CardClicked,
@@ -70,6 +72,12 @@ class TemplateCardMenuEvent(events.BaseEvent):  # type: ignore[misc]
     event = "template_card_menu_event"
 
 
+class KfAuthEvent(events.BaseEvent):  # type: ignore[misc]
+    """The administrator gave or took 微信客服 accounts."""
+
+    event = "kf_account_auth_change"
+
+
 class ArchiveNotifyEvent(events.BaseEvent):  # type: ignore[misc]
     """The archive's doorbell."""
 
@@ -83,7 +91,9 @@ class ChangeContactEvent(events.BaseEvent):  # type: ignore[misc]
 
 
 def parse(door: str, body: bytes, id: str = "") -> Update:
-    """The update in a decrypted body that came to ``door`` (``app/{name}``, ``contact``, ``kf``)."""
+    """The update in a decrypted body that came to ``door`` (``app/{name}``, ``contact``, ``kf``, ``archive``)."""
+    if (stream := _STREAMS.get(door)) is not None:
+        return reread(stream, body)
     _must_be_inert(body)
     try:
         told = parse_message(body)
@@ -292,6 +302,14 @@ def _kf(letter: Letter) -> Update:
     return KfRang(at=letter.at, id=letter.id, account=letter.must("OpenKfId"), token=letter.text("Token"))
 
 
+def _kf_accounts(letter: Letter) -> Update:
+    added, removed = (
+        tuple(str(one) for one in _many(letter.fields, name))
+        for name in ("AuthAddOpenKfId", "AuthDelOpenKfId")
+    )
+    return KfAccountsChanged(at=letter.at, id=letter.id, added=added, removed=removed)
+
+
 def _archive(letter: Letter) -> Update:
     return ArchiveRang(at=letter.at, id=letter.id)
 
@@ -328,8 +346,12 @@ _READERS: dict[type, Callable[[Letter], Update]] = {
     events.ChangeExternalChatEvent: _chat,
     events.ChangeExternalTagEvent: _tag,
     events.KFMsgOrEventEvent: _kf,
+    KfAuthEvent: _kf_accounts,
     ArchiveNotifyEvent: _archive,
 }
+
+
+_STREAMS: dict[str, Callable[[Item], Update | None]] = {kf_parse.DOOR: kf_parse.understood}
 
 
 def _many(holder: Any, name: str) -> list[Any]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from bot.gateway import ArchivePage, CorpTag, Identity, KfPage, Parcel
 from sop.errors import SendError, Unanswered
+from sop.kf import Care, KfMoved, KfSessionTold
 from sop.message import CAPABILITIES, Capabilities, Channel
 from sop.receipt import Sent
 from sop.update import GroupDescribed, MemberDescribed, TaskReported
@@ -103,6 +104,18 @@ class Post:
         raise NotImplementedError
 
     async def hear_kf(self, account: str, *, cursor: str, token: str) -> KfPage:
+        raise NotImplementedError
+
+    async def kf_accounts(self) -> tuple[str, ...]:
+        raise NotImplementedError
+
+    async def kf_members(self, members: Sequence[str]) -> tuple[MemberDescribed, ...]:
+        raise NotImplementedError
+
+    async def kf_session(self, account: str, member: str) -> KfSessionTold:
+        raise NotImplementedError
+
+    async def move_kf(self, account: str, member: str, care: Care, *, staff: str = "") -> KfMoved:
         raise NotImplementedError
 
     async def hear_archive(self, seq: int) -> ArchivePage:

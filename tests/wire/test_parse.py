@@ -12,7 +12,7 @@ from bot.wecom.card import number_of, run_of
 from bot.wecom.parse import parse
 from sop.archive import ArchiveRang
 from sop.errors import Malformed, Refused
-from sop.kf import KfRang
+from sop.kf import KfAccountsChanged, KfRang
 from sop.update import (
     AppOpened,
     CardClicked,
@@ -237,6 +237,17 @@ CALLBACKS: dict[str, tuple[bytes, Update]] = {
     "the kf doorbell": (
         xml("MsgType=event", "Event=kf_msg_or_event", "Token=ENC1", "OpenKfId=wkQX1", sender=""),
         KfRang(at=AT, id="k", account="wkQX1", token="ENC1"),
+    ),
+    "kf accounts given and taken": (
+        xml(
+            "MsgType=event",
+            "Event=kf_account_auth_change",
+            "AuthAddOpenKfId=wk1",
+            "AuthAddOpenKfId=wk2",
+            "AuthDelOpenKfId=wk3",
+            sender="",
+        ),
+        KfAccountsChanged(at=AT, id="k", added=("wk1", "wk2"), removed=("wk3",)),
     ),
     "the archive doorbell": (
         event("msgaudit_notify", "<AgentID>2000004</AgentID>"),
