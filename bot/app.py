@@ -133,7 +133,7 @@ class App:
         outgoing = await self._stack.enter_async_context(Outgoing(self.clock))
         self.settings = house_settings(self.config)
         self.gateway = WeComGateway(
-            wecom_settings(self.config), outgoing, self.clock, self.chance, self.shared
+            wecom_settings(self.config), outgoing, self.clock, self.chance, self.shared, self.db
         )
         self.switchboard = Switchboard(ROUTERS)
         self._ringing: dict[str, asyncio.Task[None]] = {}

@@ -131,6 +131,23 @@ class Errands:
             await self.gateway.task(errand.whom, str(errand.data["sender"]), to_groups=to_groups)
         )
 
+    async def _moment(self, errand: Errand) -> None:
+        """What became of a moment; its number is asked for once and then kept."""
+        name = f"moment:{errand.whom}"
+        known = await self.db.read(lambda c: read_position(c, name))
+        told = await self.gateway.moment(errand.whom, known, str(errand.data["sender"]))
+        await self._tell(told, lane=errand.whom, position=(name, told.moment))
+
+    async def _card(self, errand: Errand) -> None:
+        """Change the card somebody pressed; a code that is used up has done its work."""
+        data = errand.data
+        await self.gateway.update_card(
+            str(data["code"]), staff=(str(data["staff"]),), app=str(data["app"]), button=str(data["button"])
+        )
+
+    async def _unsay(self, errand: Errand) -> None:
+        await self.gateway.unsay(errand.whom, app=str(errand.data.get("app", "")))
+
     async def _remind(self, errand: Errand) -> None:
         await self.gateway.remind(errand.whom)
 
@@ -232,6 +249,9 @@ class Errands:
             "archive": self._archive,
             "task": self._task,
             "remind": self._remind,
+            "moment": self._moment,
+            "card": self._card,
+            "unsay": self._unsay,
             "recall": self._recall,
             "mark": self._mark,
             "adopt": self._adopt,

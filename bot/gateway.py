@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from sop.card import Card
 from sop.kf import Care, KfMoved, KfSessionTold
 from sop.message import Capabilities, Channel, Content
 from sop.receipt import Sent
-from sop.update import GroupDescribed, MemberDescribed, TaskReported, Update
+from sop.update import GroupDescribed, MemberDescribed, MomentReported, TaskReported, Update
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +85,16 @@ class CorpTag:
     group: str
 
 
+@dataclass(frozen=True)
+class Chat:
+    """An internal group our app made: who owns it, and the staff in it."""
+
+    number: str
+    name: str
+    owner: str
+    staff: tuple[str, ...]
+
+
 class Gateway(Protocol):
     """Everything we ask of a platform."""
 
@@ -104,6 +115,43 @@ class Gateway(Protocol):
     async def remind(self, task: str) -> None: ...
 
     async def cancel(self, task: str) -> None: ...
+
+    async def moment(self, job: str, moment: str, sender: str) -> MomentReported:
+        """What became of a moment; ``moment`` is its number, empty while only its job is known."""
+        ...
+
+    async def update_card(
+        self, code: str, *, staff: tuple[str, ...], app: str = "", button: str = "", card: Card | None = None
+    ) -> None:
+        """Change a card somebody pressed: the words on its button, or all of it. A code works once within 72 hours."""
+        ...
+
+    async def unsay(self, number: str, *, app: str = "") -> None:
+        """Take back an app message within 24 hours."""
+        ...
+
+    async def create_chat(
+        self, name: str, *, owner: str, staff: tuple[str, ...], number: str, app: str = ""
+    ) -> str:
+        """Make an internal group with a number of our choosing."""
+        ...
+
+    async def change_chat(
+        self,
+        number: str,
+        *,
+        name: str = "",
+        owner: str = "",
+        add: tuple[str, ...] = (),
+        remove: tuple[str, ...] = (),
+        app: str = "",
+    ) -> None: ...
+
+    async def chat(self, number: str, *, app: str = "") -> Chat: ...
+
+    async def file(self, number: str) -> bytes:
+        """A file somebody sent our app; it can be had for three days."""
+        ...
 
     async def staff(self) -> tuple[str, ...]:
         """Ids of the employees licensed for customer contact."""

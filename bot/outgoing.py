@@ -7,6 +7,7 @@ It repeats nothing and follows no redirect.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -34,12 +35,35 @@ from yarl import URL
 from bot.clock import Clock
 from sop.errors import Blocked, Busy, Unanswered
 
-LARGEST_ANSWER = 16 * 1024 * 1024
+LARGEST_ANSWER = 24 * 1024 * 1024
 RETRY_AFTER_S = 5.0
 GOODBYE_S = 2.0  # how long the other side may take to say goodbye
+FORBIDDEN = str.maketrans({'"': "'", "\r": " ", "\n": " ", "\\": "/"})
 
 # WeCom refuses JSON with \u escapes (40033)
 _plain = partial(json.dumps, ensure_ascii=False, separators=(",", ":"))
+
+
+@dataclass(frozen=True)
+class File:
+    """A file to hand over as the one part of a form; ``name`` is shown to people."""
+
+    part: str
+    name: str
+    kind: str  # its content type
+    whole: bytes = field(repr=False)
+
+    def form(self) -> tuple[bytes, str]:
+        """The form's body and its content type; names go out as they are, which WeCom wants and browsers do too."""
+        boundary = f"qunxing{hashlib.sha256(self.whole).hexdigest()[:32]}"
+        name = self.name.translate(FORBIDDEN)
+        head = (
+            f'--{boundary}\r\nContent-Disposition: form-data; name="{self.part}"; filename="{name}"; '
+            f"filelength={len(self.whole)}\r\nContent-Type: {self.kind}\r\n\r\n"
+        )
+        return b"".join((head.encode(), self.whole, f"\r\n--{boundary}--\r\n".encode())), (
+            f"multipart/form-data; boundary={boundary}"
+        )
 
 
 @dataclass(eq=False)
@@ -50,6 +74,7 @@ class Outgoing:
     timeout_s: float = 10.0
     connect_s: float = 3.0
     connections: int = 64
+    slow_s: float = 25.0  # for files
     _session: ClientSession | None = field(default=None, init=False, repr=False)
 
     async def __aenter__(self) -> Self:
@@ -70,14 +95,25 @@ class Outgoing:
             self._session = None
 
     async def json(
-        self, method: str, url: str, *, query: Mapping[str, str] | None = None, body: Any = None
+        self,
+        method: str,
+        url: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Any = None,
+        file: File | None = None,
     ) -> dict[str, Any]:
         """The JSON object ``url`` answers with. Query values may be secrets and appear in no error."""
-        if self._session is None:
-            raise RuntimeError("open Outgoing before asking anything")
-        place = _place(url)
+        sent = _sent_file(file, self.slow_s) if file is not None else {"json": body}
         with self.clock.hold():
-            return _object(await self._bytes(method, url, dict(query or {}), body, place), place)
+            whole, _, place = await self._bytes(method, url, query, sent)
+            return _object(whole, place)
+
+    async def file(self, url: str, *, query: Mapping[str, str] | None = None) -> bytes | dict[str, Any]:
+        """The bytes behind ``url``, or the JSON object it answers instead of them."""
+        with self.clock.hold():
+            whole, kind, place = await self._bytes("GET", url, query, {"timeout": ClientTimeout(self.slow_s)})
+            return _object(whole, place) if "json" in kind or kind.startswith("text/") else whole
 
     @asynccontextmanager
     async def socket(self, url: str) -> AsyncIterator[Socket]:
@@ -99,16 +135,21 @@ class Outgoing:
         finally:
             await raw.close()
 
-    async def _bytes(self, method: str, url: str, query: dict[str, str], body: Any, place: str) -> bytes:
-        assert self._session is not None
+    async def _bytes(
+        self, method: str, url: str, query: Mapping[str, str] | None, sent: Mapping[str, Any]
+    ) -> tuple[bytes, str, str]:
+        """Body, content type, and who was asked."""
+        if self._session is None:
+            raise RuntimeError("open Outgoing before asking anything")
+        place = _place(url)
         try:
             async with self._session.request(
-                method, url, params=query, json=body, allow_redirects=False
+                method, url, params=dict(query or {}), allow_redirects=False, **sent
             ) as answer:
                 whole = await _read(answer.content, place)
                 if answer.status >= 300:
                     raise Unanswered(f"{place} answered with HTTP status {answer.status}", code=answer.status)
-                return whole
+                return whole, answer.content_type, place
         except (InvalidURL, NonHttpUrlClientError) as error:
             raise Blocked(f"{place} is no address to send to") from error
         except (ClientConnectorError, ConnectTimeout) as error:
@@ -146,6 +187,11 @@ class Socket:
 def bare_session() -> ClientSession:
     """For the simulator only, which has to see every status and broken connection itself."""
     return ClientSession(connector=TCPConnector(limit=0, keepalive_timeout=10.0), cookie_jar=DummyCookieJar())
+
+
+def _sent_file(file: File, seconds: float) -> dict[str, Any]:
+    body, kind = file.form()
+    return {"data": body, "headers": {"Content-Type": kind}, "timeout": ClientTimeout(seconds)}
 
 
 async def _read(content: Any, place: str) -> bytes:

@@ -13,6 +13,7 @@ from storage.outbox import Entry
 
 SINGLE = tuple(channel for channel in Channel if CAPABILITIES[channel].individual_text)
 SHARED = tuple(channel for channel in Channel if not CAPABILITIES[channel].individual_text)
+CONFIRMED = tuple(channel for channel in Channel if CAPABILITIES[channel].confirmed_by_person)
 MEMBERS_PER_TASK = 10_000
 GROUPS_PER_TASK = 2_000
 

@@ -16,7 +16,7 @@ import structlog
 from bot.bell import Bell
 from bot.clock import Clock
 from bot.gateway import Gateway, Parcel
-from bot.parcel import MEMBERS_PER_TASK, SHARED, SINGLE, parcels, receipt_of
+from bot.parcel import CONFIRMED, MEMBERS_PER_TASK, SHARED, SINGLE, parcels, receipt_of
 from sop.errors import Blocked, Busy, Refused, SendError, Unanswered
 from sop.message import Channel
 from sop.receipt import Sent, State
@@ -184,6 +184,8 @@ class Sender:
             store = OutboxStore(connection, now)
             if parcel.channel in SHARED:
                 self._created(connection, parcel, good, sent.number, now)
+            elif parcel.channel in CONFIRMED:
+                self._awaits_tap(connection, parcel, good, sent.number, now)
             else:
                 store.settle(_ids(good), State.SENT, fence=self._fence, number=sent.number)
                 inbox.insert(connection, [receipt_of(entry, now) for entry in good]) if good else None
@@ -196,24 +198,17 @@ class Sender:
             )
 
         await self.db.write(settle)
-        self._report(good, State.CREATED if parcel.channel in SHARED else State.SENT)
+        self._report(good, State.CREATED if parcel.channel in CONFIRMED else State.SENT)
         self._report(failed, State.REFUSED)
         self.woken.ring()
 
     def _created(
         self, connection: Connection, parcel: Parcel, entries: Sequence[Entry], number: str, now: datetime
     ) -> None:
-        store = OutboxStore(connection, now)
-        if not store.settle(
-            _ids(entries),
-            State.CREATED,
-            fence=self._fence,
-            number=number,
-            reason=f"等待 {parcel.sender} 在企业微信里确认发送",
-        ):
+        if not self._awaits_tap(connection, parcel, entries, number, now):
             return
         to_groups = parcel.audience == "group"
-        store.open_task(Task(number, parcel.sender, to_groups, State.CREATED, now))
+        OutboxStore(connection, now).open_task(Task(number, parcel.sender, to_groups, State.CREATED, now))
         ErrandStore(connection).add(
             Errand(
                 what="task",
@@ -221,6 +216,17 @@ class Sender:
                 at=now + FIRST_LOOK,
                 data={"sender": parcel.sender, "to_groups": to_groups},
             )
+        )
+
+    def _awaits_tap(
+        self, connection: Connection, parcel: Parcel, entries: Sequence[Entry], number: str, now: datetime
+    ) -> int:
+        return OutboxStore(connection, now).settle(
+            _ids(entries),
+            State.CREATED,
+            fence=self._fence,
+            number=number,
+            reason=f"等待 {parcel.sender} 在企业微信里确认发送",
         )
 
     async def _went_wrong(self, parcel: Parcel, entries: Sequence[Entry], error: SendError) -> None:

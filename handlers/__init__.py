@@ -21,6 +21,7 @@ from handlers import (
     kf,
     member,
     message,
+    moment,
     operator,
     staff,
     tag,
@@ -43,6 +44,7 @@ ROUTERS: Sequence[Router] = (
     consent.router,  # 退订, 订阅
     why.router,  # 为什么发给我
     message.router,  # what became of what we said
+    moment.router,  # what staff publish, and who likes it
     engagement.router,  # scores and alarms
     operator.router,  # what operators do by hand
     staff.router,  # what staff ask the app

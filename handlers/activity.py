@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 from handlers.context import Context
@@ -32,6 +33,7 @@ from sop.update import (
     MembersLeft,
     MessageHeard,
     MessageSent,
+    MomentReported,
     OrderPaid,
     TagChanged,
     TierChanged,
@@ -74,7 +76,7 @@ UNLOGGED = frozenset(
 def log(update: Update, ctx: Context) -> None:
     """One row for each member it is about; told again, it adds nothing."""
     for number, fact in enumerate(READERS[update.kind](update, ctx)):
-        activity = Activity(key=_key(update, number), at=update.at, **fact)
+        activity = Activity(**{"key": _key(update, number), "at": update.at, **fact})
         if activity.member and activity.kind in (TALK, "staff_spoke"):
             ctx.tx.members.meet(activity.member, staff=activity.kind != TALK, seen_at=update.at)
         if ctx.tx.activity.log(activity, zone=ctx.settings.zone) and activity.counts:
@@ -221,6 +223,19 @@ def _received(sent: MessageSent, ctx: Context) -> Facts:
     yield {"kind": "received", "member": sent.member, "group": sent.group, "ref": str(sent.message)}
 
 
+def _reacted(told: MomentReported, ctx: Context) -> Facts:
+    """Told again and again, each with the instant it happened: the same reaction is one fact."""
+    for kind, reactions in (("liked", told.liked), ("commented", told.commented)):
+        for member, at in reactions:
+            yield {
+                "key": short_key(f"moment:{told.moment}:{kind}:{member}:{at}"),
+                "at": datetime.fromtimestamp(at, UTC) if at else told.at,
+                "kind": kind,
+                "member": member,
+                "ref": told.moment,
+            }
+
+
 def _unknown(unknown: Unknown, ctx: Context) -> Facts:
     yield {"kind": "unknown", "ref": unknown.name}
 
@@ -250,5 +265,6 @@ READERS: dict[Kind, Callable[[Any, Context], Facts]] = {
     Kind.TAG_CHANGED: _tagged,
     Kind.TIER_CHANGED: _promoted,
     Kind.MESSAGE_SENT: _received,
+    Kind.MOMENT_REPORTED: _reacted,
     Kind.UNKNOWN: _unknown,
 }

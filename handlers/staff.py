@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
+
 from handlers.context import Context
 from handlers.filters import FROM_STAFF, Keyword
 from handlers.router import Router
 from sop.message import Reply
 from sop.receipt import State
 from sop.timing import local_day
-from sop.update import AppOpened, CardClicked, Kind, MessageHeard, StaffChanged
+from sop.update import AnswerGiven, AppOpened, CardClicked, Kind, MessageHeard, StaffChanged
+from storage.errand import Errand
 
 router = Router("staff")
 
+PRESSED = "已提交"
 HELP = "你好，我是群星。发送「待办」看等你确认的群发，发送「活跃度」看各群近况。"
 
 
@@ -56,6 +60,28 @@ def scores(heard: MessageHeard, ctx: Context) -> Reply:
 @router.reply_to(Kind.APP_OPENED)
 def opened(app: AppOpened, ctx: Context) -> Reply | None:
     return Reply.of(HELP) if app.key == "HELP" or app.via == "aibot" else None
+
+
+@router.observe(Kind.CARD_CLICKED)
+def count_the_answer(card: CardClicked, ctx: Context) -> None:
+    """A vote on one of our questions is an answer to it."""
+    run = ctx.tx.interactions.get(card.task)
+    if run is None or run.closed:
+        return
+    for chosen in (option for _, options in card.options for option in options):
+        if chosen in {option.id for option in run.options}:
+            ctx.tx.note(
+                AnswerGiven(at=card.at, member=card.staff, run=run.id, option=chosen, group=run.group)
+            )
+
+
+@router.observe(Kind.CARD_CLICKED)
+def close_the_card(card: CardClicked, ctx: Context) -> None:
+    """Who pressed sees that it was heard; the code for that works once, for 72 hours."""
+    if card.response_code and card.app:
+        data = {"code": card.response_code, "staff": card.staff, "app": card.app, "button": PRESSED}
+        mark = hashlib.sha256(card.response_code.encode()).hexdigest()
+        ctx.tx.errands.add(Errand(what="card", whom=mark, at=ctx.now, data=data))
 
 
 @router.reply_to(Kind.CARD_CLICKED)

@@ -25,6 +25,9 @@ coupon          优惠券      a code from a batch, at most one per person
 link            追踪链接    a short address whose visits we know of
 update          动态        something that happened
 message         消息        something we say
+card            模板卡片    what a message shows with something to press
+media           素材        a file we keep and hand to the platform when a message needs it
+moment          朋友圈      what an employee posts for their members to see
 receipt         回执        what the platform told us of a message
 activity        行为        a logged fact
 engagement      活跃度      the score

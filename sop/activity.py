@@ -43,6 +43,8 @@ KINDS: dict[str, str] = {
     "clicked": "点击卡片",
     "judged": "评价机器人",
     "opened": "打开应用",
+    "liked": "朋友圈点赞",
+    "commented": "朋友圈评论",
     "unknown": "其他事件",
 }
 TALK = "spoke"  # a member's words in a group: they make turns and answer each other

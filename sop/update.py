@@ -28,6 +28,7 @@ class Kind(StrEnum):
     GROUP_DESCRIBED = "group_described"
     MEMBER_DESCRIBED = "member_described"
     TASK_REPORTED = "task_reported"
+    MOMENT_REPORTED = "moment_reported"
     TAG_EDITED = "tag_edited"
     CARD_CLICKED = "card_clicked"
     FEEDBACK_GIVEN = "feedback_given"
@@ -430,6 +431,22 @@ class TierChanged(Update):
     before: str
     after: str
     reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MomentReported(Update):
+    """The platform's account of a moment: whether its sender published it, which members liked it and who commented.
+
+    ``liked`` and ``commented`` are members and unix seconds.
+    """
+
+    kind = Kind.MOMENT_REPORTED
+    job: str
+    moment: str
+    sender: str
+    published: bool
+    liked: tuple[tuple[str, int], ...] = ()
+    commented: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -315,6 +315,14 @@ class OutboxStore:
         where = and_(outbox.c.state == State.CREATED, whom)
         return self._entries(and_(where, outbox.c.sender == sender) if sender else where)
 
+    def moments(self, since: datetime) -> list[Entry]:
+        """Moments made since an instant: unpublished, or with reactions still to come."""
+        states = (State.CREATED, State.SENT)
+        young = outbox.c.created_at >= to_ms(since)
+        return self._entries(
+            and_(outbox.c.channel == Channel.MOMENT, outbox.c.state.in_(states), outbox.c.number != "", young)
+        )
+
     def of_task(self, number: str) -> list[Entry]:
         return self._entries(outbox.c.number == number)
 

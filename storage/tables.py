@@ -154,6 +154,26 @@ task = Table(
     Index("ix_task_state", "state"),  # which tasks to poll
 )
 
+media = Table(
+    "media",  # files we keep and hand to the platform when a message needs them
+    metadata,
+    Column("digest", String(64), primary_key=True),  # sha-256 of the bytes: one file is one row
+    Column("form", String(8), nullable=False),  # image | voice | video | file
+    Column("name", String(200), nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("kept_at", Instant, nullable=False),
+)
+
+media_number = Table(
+    "media_number",  # under which number, or at which address, a place of the platform knows a file
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("place", String(80), primary_key=True),
+    Column("number", Text, nullable=False),
+    Column("handed_at", Instant, nullable=False),
+    Column("until_at", Instant),  # none: for good
+)
+
 due = Table(
     "due",  # every wait of the product
     metadata,

@@ -5,7 +5,7 @@ An answer without error comes back as it is; every other ending is one of the fo
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -14,7 +14,7 @@ import structlog
 
 from bot.chance import Chance
 from bot.clock import Clock
-from bot.outgoing import Outgoing
+from bot.outgoing import File, Outgoing
 from bot.wecom import limit
 from bot.wecom.credential import Credential, Credentials
 from bot.wecom.errcode import TOKEN_REFUSED, Action, action_of, error_of
@@ -61,6 +61,18 @@ class WeComClient:
     ) -> Answer:
         return await self.call("POST", path, credential, body=body, demands=demands)
 
+    async def upload(
+        self,
+        path: str,
+        credential: Credential,
+        file: File,
+        *,
+        query: Mapping[str, str] | None = None,
+        demands: Sequence[Demand] | None = None,
+    ) -> Answer:
+        """Hand a file over; it may be handed over again."""
+        return await self.call("POST", path, credential, query=query, file=file, demands=demands)
+
     async def call(
         self,
         method: str,
@@ -69,32 +81,71 @@ class WeComClient:
         *,
         query: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
+        file: File | None = None,
         demands: Sequence[Demand] | None = None,
         address: str = "",
     ) -> Answer:
         """Ask with the credential's token. ``demands`` replace the corp's limit where another one counts."""
+        where = address or self.address(path)
+
+        async def ask(asked: Mapping[str, str]) -> Answer:
+            if file is not None:
+                return await self.outgoing.json(method, where, query=asked, file=file)
+            return await self.outgoing.json(method, where, query=asked, body=body)
+
+        answer = await self._asked(path, credential, query or {}, demands, ask)
+        assert isinstance(answer, dict)
+        return answer
+
+    async def download(self, path: str, credential: Credential, **query: str) -> bytes:
+        """The file behind ``path``."""
+
+        async def ask(asked: Mapping[str, str]) -> Answer | bytes:
+            return await self.outgoing.file(self.address(path), query=asked)
+
+        answer = await self._asked(path, credential, query, None, ask)
+        if isinstance(answer, dict):
+            raise Unanswered("企业微信没有给出文件")
+        return answer
+
+    async def _asked(
+        self,
+        path: str,
+        credential: Credential,
+        query: Mapping[str, str],
+        demands: Sequence[Demand] | None,
+        ask: Callable[[Mapping[str, str]], Awaitable[Answer | bytes]],
+    ) -> Answer | bytes:
         wanted = limit.of_corp(path) if demands is None else demands
         await self._turn(wanted)
         token = await self.tokens.get(credential)
-        where = address or self.address(path)
+        code = 0
         for last in (False, True):
-            asked = {**(query or {}), "access_token": token}
-            answer = await self.outgoing.json(method, where, query=asked, body=body)
-            code = _code(answer)
+            answer = await ask({**query, "access_token": token})
+            code = 0 if isinstance(answer, bytes) else _code(answer)
             if code not in TOKEN_REFUSED:
                 await self.tokens.took(credential, token)
-                return await self._judged(path, answer, code, wanted)
+                return answer if isinstance(answer, bytes) else await self._judged(path, answer, code, wanted)
             log.warning("token not taken", path=path, section=credential.section, code=code)
             if not last:
                 token = await self.tokens.renew(credential, token)
         raise error_of(code) or Blocked("企业微信不接受访问凭证", code=code)
 
     async def post_open(
-        self, path: str, query: Mapping[str, str], body: Mapping[str, Any], demands: Sequence[Demand]
+        self,
+        path: str,
+        query: Mapping[str, str],
+        body: Mapping[str, Any] | None,
+        demands: Sequence[Demand],
+        file: File | None = None,
     ) -> Answer:
         """A call that needs no token: the webhook, whose key is its secret."""
         await self._turn(demands)
-        answer = await self.outgoing.json("POST", self.address(path), query=query, body=body)
+        where = self.address(path)
+        if file is not None:
+            answer = await self.outgoing.json("POST", where, query=query, file=file)
+        else:
+            answer = await self.outgoing.json("POST", where, query=query, body=body)
         return await self._judged(path, answer, _code(answer), demands)
 
     async def _turn(self, demands: Sequence[Demand]) -> None:

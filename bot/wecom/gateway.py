@@ -7,22 +7,26 @@ from datetime import datetime
 
 from bot.chance import Chance
 from bot.clock import Clock
-from bot.gateway import ArchivePage, CorpTag, Identity, KfPage, Parcel
+from bot.gateway import ArchivePage, Chat, CorpTag, Identity, KfPage, Parcel
 from bot.outgoing import Outgoing
 from bot.wecom.aibot import Aibots
+from bot.wecom.appchat import Chats
 from bot.wecom.archive import Archive
 from bot.wecom.client import WeComClient
 from bot.wecom.directory import Directory
 from bot.wecom.kf import Kf
+from bot.wecom.moment import Moments
 from bot.wecom.person import person
 from bot.wecom.send import Sending
 from bot.wecom.settings import WeComSettings
 from bot.wecom.task import Tasks
+from sop.card import Card
 from sop.errors import Blocked
 from sop.kf import Care, KfMoved, KfSessionTold
 from sop.message import CAPABILITIES, Capabilities, Channel
 from sop.receipt import Sent
-from sop.update import GroupDescribed, MemberDescribed, TaskReported
+from sop.update import GroupDescribed, MemberDescribed, MomentReported, TaskReported
+from storage.engine import Database
 from storage.shared import Shared
 
 
@@ -30,11 +34,19 @@ class WeComGateway:
     """Implements :class:`bot.gateway.Gateway`; each noun's calls live in a file of their own."""
 
     def __init__(
-        self, settings: WeComSettings, outgoing: Outgoing, clock: Clock, chance: Chance, shared: Shared
+        self,
+        settings: WeComSettings,
+        outgoing: Outgoing,
+        clock: Clock,
+        chance: Chance,
+        shared: Shared,
+        db: Database | None = None,
     ) -> None:
+        """``db`` keeps the files that messages carry; without it only words can be sent."""
         self._client = WeComClient(settings, outgoing, clock, chance, shared)
         self.aibots = Aibots(settings, outgoing, clock, chance, shared)
-        self._sending, self._tasks = Sending(self._client, self.aibots), Tasks(self._client)
+        self._sending, self._tasks = Sending(self._client, self.aibots, db), Tasks(self._client)
+        self._chats, self._moments = Chats(self._client), Moments(self._client)
         self._directory, self._kf = Directory(self._client), Kf(self._client)
         self._archive = Archive(self._client)
 
@@ -60,6 +72,44 @@ class WeComGateway:
 
     async def cancel(self, task: str) -> None:
         await self._tasks.cancel(task)
+
+    async def moment(self, job: str, moment: str, sender: str) -> MomentReported:
+        return await self._moments.report(job, moment, sender)
+
+    # ------------------------------------------------------------ after it is said
+
+    async def update_card(
+        self, code: str, *, staff: tuple[str, ...], app: str = "", button: str = "", card: Card | None = None
+    ) -> None:
+        await self._sending.update_card(code, staff, app, button, card)
+
+    async def unsay(self, number: str, *, app: str = "") -> None:
+        await self._sending.unsay(number, app)
+
+    # ------------------------------------------------------------ internal groups, and files
+
+    async def create_chat(
+        self, name: str, *, owner: str, staff: tuple[str, ...], number: str, app: str = ""
+    ) -> str:
+        return await self._chats.create(name, owner, staff, number, app)
+
+    async def change_chat(
+        self,
+        number: str,
+        *,
+        name: str = "",
+        owner: str = "",
+        add: tuple[str, ...] = (),
+        remove: tuple[str, ...] = (),
+        app: str = "",
+    ) -> None:
+        await self._chats.change(number, name=name, owner=owner, add=add, remove=remove, app=app)
+
+    async def chat(self, number: str, *, app: str = "") -> Chat:
+        return await self._chats.get(number, app)
+
+    async def file(self, number: str) -> bytes:
+        return await self._sending.library.heard(number)
 
     # ------------------------------------------------------------ who is who
 

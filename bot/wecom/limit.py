@@ -7,11 +7,12 @@ platform's to tell.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 
 from storage.shared import Demand, Limit
 
-MINUTE_S, HOUR_S = 60.0, 3600.0
+MINUTE_S, HOUR_S, DAY_S, MONTH_S = 60.0, 3600.0, 86_400.0, 30 * 86_400.0
 
 CORP = (Limit(10_000, MINUTE_S), Limit(150_000, HOUR_S))  # of one API by one corp
 RECEIVER = (
@@ -19,6 +20,11 @@ RECEIVER = (
     Limit(1000, HOUR_S),
 )  # app messages to one member of staff; excess is dropped
 WEBHOOK = (Limit(20, MINUTE_S),)
+APPCHAT = (Limit(20_000, MINUTE_S), Limit(150_000, HOUR_S))  # person-times; larger corps have more an hour
+READER = (Limit(200, MINUTE_S), Limit(10_000, DAY_S))  # of one member in our groups; excess is dropped
+APPCHAT_CHANGES = {"appchat/create": Limit(1000, DAY_S), "appchat/update": Limit(1000, HOUR_S)}
+MOMENTS = (Limit(10, MINUTE_S), Limit(100_000, MONTH_S))
+PICTURES = (Limit(1000, DAY_S), Limit(3000, MONTH_S))  # images that stay for good
 UNTOKENED = (
     Limit(10, MINUTE_S),
 )  # kf/sync_msg without the doorbell's token: "heavily limited", no number given
@@ -38,6 +44,32 @@ def of_receivers(app: str, staff: Sequence[str]) -> list[Demand]:
 
 def of_webhook(mark: str) -> list[Demand]:
     return [Demand(f"webhook:{mark}", limit) for limit in WEBHOOK]
+
+
+def mark_of(key: str) -> str:
+    """A name for a webhook that tells nothing of its key."""
+    return hashlib.sha256(key.encode()).hexdigest()[:16]
+
+
+def of_appchat(app: str, people: int) -> list[Demand]:
+    """A message into an internal group counts once for each who reads it.
+
+    Somebody may sit in all our groups, so all of them share what one reader is shown.
+    """
+    each = [Demand(f"appchat:{app}:reader:{limit.seconds:.0f}", limit) for limit in READER]
+    return [*(Demand(f"appchat:{app}:{limit.seconds:.0f}", limit, people) for limit in APPCHAT), *each]
+
+
+def of_appchat_change(path: str) -> list[Demand]:
+    return [Demand(f"api:{path}", APPCHAT_CHANGES[path])]
+
+
+def of_moments() -> list[Demand]:
+    return [Demand(f"moment:{limit.seconds:.0f}", limit) for limit in MOMENTS]
+
+
+def of_pictures() -> list[Demand]:
+    return [Demand(f"picture:{limit.seconds:.0f}", limit) for limit in PICTURES]
 
 
 def of_untokened(account: str) -> list[Demand]:

@@ -1,117 +1,165 @@
-"""What a message looks like on each channel. What a channel cannot show is said in words.
+"""What a message to members looks like: a welcome, a mass send, a moment, an answer in 微信客服.
 
-Sizes are the platform's (developer.work.weixin.qq.com paths 90236, 92135, 94677).
-A text too long is refused, for the platform would cut it silently.
+Sizes are the platform's (developer.work.weixin.qq.com paths 92135, 92137, 94677, 95094).
 """
 
 from __future__ import annotations
 
 import hashlib
-import zlib
-from html import escape
-from typing import Any
 
 from bot.gateway import Parcel
-from bot.wecom.card import number_of
+from bot.wecom.words import (
+    DESCRIPTION_BYTES,
+    TITLE_BYTES,
+    URL_BYTES,
+    Body,
+    Handed,
+    cut,
+    fitting,
+    in_words,
+    said,
+    url_of,
+)
 from sop.errors import Refused
-from sop.message import CAPABILITIES, Choice, Content, Link
+from sop.message import CAPABILITIES, Content, Form, Link, Media, MiniProgram
 
-DUPLICATE_WINDOW_S = 1800  # at least this long the platform drops a repeat of the same app message
-DUPLICATE_SPREAD_S = 12_600  # and at most four hours
-CARD_OPTIONS, MENU_ITEMS = 20, 10
-TITLE_BYTES, DESCRIPTION_BYTES, URL_BYTES = 128, 512, 2048
-QUESTION = "choice"
-
-Body = dict[str, Any]
+MENU_ITEMS = 10
+HEAD_BYTES = 1024  # of what stands above a menu
+MINI_TITLE_BYTES = 64
+MOMENT_CHARACTERS, MOMENT_TITLE_BYTES = 2000, 64
+ADDRESS = "https://"  # an image's permanent address, where it has one instead of a number
 
 
-def app_body(agent_id: int, parcel: Parcel) -> Body:
-    """An app message: a vote card, a link card, or a text.
-
-    The interval of the duplicate check differs from message to message, so that two messages that
-    happen to say the same are two requests, and only a repeat of one message is dropped.
-    """
-    kind, shown = _app_content(parcel)
-    interval = DUPLICATE_WINDOW_S + zlib.crc32(parcel.key.encode()) % DUPLICATE_SPREAD_S
-    return {
-        "touser": "|".join(parcel.recipients),
-        "msgtype": kind,
-        "agentid": agent_id,
-        kind: shown,
-        "enable_duplicate_check": 1,
-        "duplicate_check_interval": interval,
-    }
-
-
-def _app_content(parcel: Parcel) -> tuple[str, Body]:
-    content = parcel.content
-    if content.choice is not None and content.link is None and len(content.choice.options) <= CARD_OPTIONS:
-        return "template_card", _vote_card(content.text, content.choice, parcel.key)
-    text = _fitting(_said(content), parcel)
-    if content.link is None:
-        return "text", {"content": text}
-    if len(text.encode()) <= DESCRIPTION_BYTES:
-        return "textcard", _textcard(text, content.link)
-    anchor = f'<a href="{escape(_url(content.link))}">{escape(content.link.title)}</a>'
-    return "text", {"content": _fitting(f"{text}\n{anchor}", parcel)}
-
-
-def _vote_card(text: str, choice: Choice, key: str) -> Body:
-    options = [{"id": option.id, "text": option.text, "is_checked": False} for option in choice.options]
-    return {
-        "card_type": "vote_interaction",
-        "main_title": {"title": choice.question, "desc": text},
-        "checkbox": {"question_key": QUESTION, "mode": 0, "option_list": options},
-        "submit_button": {"text": "提交", "key": "submit"},
-        "task_id": number_of(choice.task, key),
-    }
-
-
-def _textcard(text: str, link: Link) -> Body:
-    return {
-        "title": _cut(link.title, TITLE_BYTES),
-        "description": text or link.description or link.title,
-        "url": _url(link),
-        "btntxt": "查看",
-    }
-
-
-def mass_body(parcel: Parcel) -> Body:
+def mass_body(parcel: Parcel, handed: Handed) -> Body:
     """The text and attachments that welcomes and mass sends share."""
     body: Body = {}
-    text = _fitting(_said(parcel.content), parcel)
+    text = fitting(said(parcel.content), CAPABILITIES[parcel.channel].max_bytes)
     if text:
         body["text"] = {"content": text}
-    if (link := parcel.content.link) is not None:
-        card = {"title": _cut(link.title, TITLE_BYTES), "url": _url(link)}
-        if link.description:
-            card["desc"] = _cut(link.description, DESCRIPTION_BYTES)
-        body["attachments"] = [{"msgtype": "link", "link": card}]
+    if attachments := _attachments(parcel.content, handed):
+        body["attachments"] = attachments
     return body
 
 
-def group_send_body(parcel: Parcel) -> Body:
-    """A task for one member of staff to confirm; its recipients are members or groups."""
+def _attachments(content: Content, handed: Handed) -> list[Body]:
+    links = [*([content.link] if content.link else []), *content.news]
+    attachments = [_file(media, handed) for media in content.media]
+    attachments += [{"msgtype": "link", "link": _link(link)} for link in links]
+    if content.mini is not None:
+        attachments.append({"msgtype": "miniprogram", "miniprogram": _mini(content.mini, handed)})
+    return attachments
+
+
+def _file(media: Media, handed: Handed) -> Body:
+    number = handed[media]
+    field = "pic_url" if media.form is Form.IMAGE and number.startswith(("http://", ADDRESS)) else "media_id"
+    return {"msgtype": str(media.form), str(media.form): {field: number}}
+
+
+def _link(link: Link) -> Body:
+    card = {"title": cut(link.title, TITLE_BYTES), "url": url_of(link)}
+    if link.description:
+        card["desc"] = cut(link.description, DESCRIPTION_BYTES)
+    if link.picture:
+        card["picurl"] = fitting(link.picture, URL_BYTES, "图片地址")
+    return card
+
+
+def _mini(mini: MiniProgram, handed: Handed) -> Body:
+    if mini.cover is None:
+        raise Refused("小程序卡片要有一张封面图", code=40058)
+    return {
+        "title": fitting(mini.title, MINI_TITLE_BYTES, "小程序标题"),
+        "pic_media_id": handed[mini.cover],
+        "appid": mini.app_id,
+        "page": mini.page,
+    }
+
+
+def moment_body(parcel: Parcel, handed: Handed, tags: tuple[str, ...]) -> Body:
+    """A moment for one member of staff to publish; ``tags`` are the platform's ids of those who see it.
+
+    Up to nine pictures, or one video, or one link: never two sorts together.
+    """
+    content = parcel.content
+    text = said(content)
+    if len(text) > MOMENT_CHARACTERS:
+        raise Refused(f"朋友圈正文不能超过 {MOMENT_CHARACTERS} 字", code=45002)
+    fitting(text, CAPABILITIES[parcel.channel].max_bytes)
+    if len({*(media.form for media in content.media), *([Form.LINK] if content.link else [])}) > 1:
+        raise Refused("朋友圈的图片、视频和链接只能选一种", code=40058)
+    if sum(media.form is Form.VIDEO for media in content.media) > 1:
+        raise Refused("朋友圈只能带一个视频", code=40058)
+    seen: Body = {"sender_list": {"user_list": [parcel.sender]}}
+    if tags:
+        seen["external_contact_list"] = {"tag_list": list(tags)}
+    body: Body = {"visible_range": seen}
+    if text:
+        body["text"] = {"content": text}
+    attachments = [_moment_file(media, handed) for media in content.media]
+    if content.link is not None:
+        attachments.append({"msgtype": "link", "link": _moment_link(content.link)})
+    return {**body, "attachments": attachments} if attachments else body
+
+
+def _moment_file(media: Media, handed: Handed) -> Body:
+    return {"msgtype": str(media.form), str(media.form): {"media_id": handed[media]}}
+
+
+def _moment_link(link: Link) -> Body:
+    return {"title": cut(link.title, MOMENT_TITLE_BYTES), "url": url_of(link)}
+
+
+def group_send_body(parcel: Parcel, handed: Handed) -> Body:
+    """A task for one member of staff to confirm; its recipients are members or groups, each by name.
+
+    Never by tag: the platform would choose the recipients itself, those who opted out among them.
+    """
     to_groups = parcel.audience == "group"
     body: Body = {"chat_type": "group" if to_groups else "single"}
     if parcel.sender:
         body["sender"] = parcel.sender
     body["chat_id_list" if to_groups else "external_userid"] = list(parcel.recipients)
-    return {**body, **mass_body(parcel)}
+    return {**body, **mass_body(parcel, handed)}
 
 
-def kf_body(parcel: Parcel) -> Body:
-    """A message in 微信客服: a menu to choose from, or a text. The key makes its number there."""
+def kf_body(parcel: Parcel, handed: Handed) -> Body:
+    """A message in 微信客服: a file, a menu to choose from, or a text. The key makes its number there."""
     body: Body = {"msgid": hashlib.sha256(parcel.key.encode()).hexdigest()[:32]}
     if parcel.welcome_code:
         body["code"] = parcel.welcome_code
     else:
         body |= {"touser": parcel.recipients[0], "open_kfid": parcel.sender}
-    choice, items = parcel.content.choice, _menu(parcel.content)
+    kind, shown = _kf_content(parcel, handed)
+    if parcel.welcome_code and kind not in ("text", "msgmenu"):
+        raise Refused("客服欢迎语只能是文字或菜单", code=40008)
+    return {**body, "msgtype": kind, kind: shown}
+
+
+def _kf_content(parcel: Parcel, handed: Handed) -> tuple[str, Body]:
+    content, most = parcel.content, CAPABILITIES[parcel.channel].max_bytes
+    if content.media:
+        media = content.media[0]
+        return str(media.form), {"media_id": handed[media]}
+    if content.mini is not None:
+        return "miniprogram", _kf_mini(content.mini, handed)
+    choice, items = content.choice, _menu(content)
     if choice is None or len(items) > MENU_ITEMS:
-        return {**body, "msgtype": "text", "text": {"content": _fitting(_in_words(parcel.content), parcel)}}
-    head = _fitting("\n".join(part for part in (parcel.content.text, choice.question) if part), parcel)
-    return {**body, "msgtype": "msgmenu", "msgmenu": {"head_content": head, "list": items}}
+        return "text", {"content": fitting(in_words(content), most)}
+    head = fitting(
+        "\n".join(part for part in (content.text, choice.question) if part), HEAD_BYTES, "菜单开头"
+    )
+    return "msgmenu", {"head_content": head, "list": items}
+
+
+def _kf_mini(mini: MiniProgram, handed: Handed) -> Body:
+    card = _mini(mini, handed)
+    return {
+        "appid": mini.app_id,
+        "title": card["title"],
+        "thumb_media_id": card["pic_media_id"],
+        "pagepath": mini.page,
+    }
 
 
 def _menu(content: Content) -> list[Body]:
@@ -121,53 +169,10 @@ def _menu(content: Content) -> list[Body]:
             click = {"id": menu_id(choice.task, option.id), "content": option.text}
             items.append({"type": "click", "click": click})
     if content.link is not None:
-        items.append({"type": "view", "view": {"url": _url(content.link), "content": content.link.title}})
+        items.append({"type": "view", "view": {"url": url_of(content.link), "content": content.link.title}})
     return items
 
 
 def menu_id(run: str, option: str) -> str:
     """What a click on a menu tells: the run and the option, parted by the last colon."""
     return f"{run}:{option}"
-
-
-def webhook_body(parcel: Parcel) -> Body:
-    return {"msgtype": "text", "text": {"content": _fitting(_in_words(parcel.content), parcel)}}
-
-
-# ---------------------------------------------------------------- words and sizes
-
-
-def _said(content: Content) -> str:
-    """The text, and the options of a choice as lines."""
-    if content.choice is None:
-        return content.text
-    options = [f"{option.id}. {option.text}" for option in content.choice.options]
-    return "\n".join(part for part in (content.text, content.choice.question, *options) if part)
-
-
-def _in_words(content: Content) -> str:
-    """Everything, the link's address too."""
-    parts = [_said(content)]
-    if content.link is not None:
-        parts += [content.link.title, _url(content.link)]
-    return "\n".join(part for part in parts if part)
-
-
-def _fitting(text: str, parcel: Parcel) -> str:
-    most = CAPABILITIES[parcel.channel].max_bytes
-    if len(text.encode()) > most:
-        raise Refused(f"正文超过 {most} 字节，请缩短文案", code=45002)
-    return text
-
-
-def _url(link: Link) -> str:
-    if len(link.url.encode()) > URL_BYTES:
-        raise Refused(f"链接超过 {URL_BYTES} 字节", code=45002)
-    return link.url
-
-
-def _cut(text: str, most: int) -> str:
-    whole = text.encode()
-    if len(whole) <= most:
-        return text
-    return whole[: most - 3].decode("utf-8", "ignore") + "…"

@@ -68,7 +68,7 @@ class Tasks:
         return self._pages("get_groupmsg_send_result", body, "send_list")
 
     async def _alike(self, parcel: Parcel, since: datetime) -> AsyncIterator[str]:
-        wanted = _content(payload.mass_body(parcel))
+        wanted = _content(payload.mass_body(parcel, _Anything()))
         start = int(since.timestamp()) - SLACK_S
         body: dict[str, Any] = {
             "chat_type": "group" if parcel.audience == "group" else "single",
@@ -118,8 +118,20 @@ def _recipient(row: dict[str, Any]) -> str:
     return str(row.get("external_userid") or row.get("chat_id") or "")
 
 
-def _content(body: dict[str, Any]) -> tuple[str, tuple[tuple[str, str], ...]]:
-    """What a task says, for comparing: its text, and titles and addresses of its links."""
-    links = [one["link"] for one in body.get("attachments") or () if one.get("msgtype") == "link"]
+class _Anything(dict[Any, str]):
+    """Stands for files' numbers where only what a task says is compared."""
+
+    def __missing__(self, file: Any) -> str:
+        return "any"
+
+
+def _content(body: dict[str, Any]) -> tuple[str, tuple[tuple[str, ...], ...]]:
+    """What a task says, for comparing: its text, and of attachments what the platform does not rename."""
     text = str((body.get("text") or {}).get("content") or "")
-    return text.strip(), tuple((str(link.get("title")), str(link.get("url"))) for link in links)
+    return text.strip(), tuple(_attachment(one) for one in body.get("attachments") or ())
+
+
+def _attachment(attachment: dict[str, Any]) -> tuple[str, ...]:
+    sort = str(attachment.get("msgtype"))
+    shown = attachment.get(sort) or {}
+    return sort, *(str(shown.get(field) or "") for field in ("title", "url", "appid", "page"))

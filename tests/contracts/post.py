@@ -6,12 +6,13 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from bot.gateway import ArchivePage, CorpTag, Identity, KfPage, Parcel
+from bot.gateway import ArchivePage, Chat, CorpTag, Identity, KfPage, Parcel
+from sop.card import Card
 from sop.errors import SendError, Unanswered
 from sop.kf import Care, KfMoved, KfSessionTold
 from sop.message import CAPABILITIES, Capabilities, Channel
 from sop.receipt import Sent
-from sop.update import GroupDescribed, MemberDescribed, TaskReported
+from sop.update import GroupDescribed, MemberDescribed, MomentReported, TaskReported
 
 Outcome = Sent | SendError | Callable[[Parcel], Sent]
 
@@ -75,6 +76,40 @@ class Post:
         raise NotImplementedError
 
     async def cancel(self, task: str) -> None:
+        raise NotImplementedError
+
+    async def moment(self, job: str, moment: str, sender: str) -> MomentReported:
+        raise NotImplementedError
+
+    async def update_card(
+        self, code: str, *, staff: tuple[str, ...], app: str = "", button: str = "", card: Card | None = None
+    ) -> None:
+        raise NotImplementedError
+
+    async def unsay(self, number: str, *, app: str = "") -> None:
+        raise NotImplementedError
+
+    async def create_chat(
+        self, name: str, *, owner: str, staff: tuple[str, ...], number: str, app: str = ""
+    ) -> str:
+        raise NotImplementedError
+
+    async def change_chat(
+        self,
+        number: str,
+        *,
+        name: str = "",
+        owner: str = "",
+        add: tuple[str, ...] = (),
+        remove: tuple[str, ...] = (),
+        app: str = "",
+    ) -> None:
+        raise NotImplementedError
+
+    async def chat(self, number: str, *, app: str = "") -> Chat:
+        raise NotImplementedError
+
+    async def file(self, number: str) -> bytes:
         raise NotImplementedError
 
     async def staff(self) -> tuple[str, ...]:

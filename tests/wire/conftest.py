@@ -11,7 +11,7 @@ import pytest
 
 from bot.chance import SeededChance
 from bot.clock import TurnedClock
-from bot.outgoing import Outgoing
+from bot.outgoing import File, Outgoing
 from bot.wecom.gateway import WeComGateway
 from bot.wecom.settings import Aibot, App, WeComSettings
 from storage.shared_memory import MemoryShared
@@ -39,6 +39,7 @@ class Asked:
     query: dict[str, str]
     body: Any
     token: str = ""
+    file: File | None = None
 
 
 @dataclass(eq=False)
@@ -53,7 +54,13 @@ class Wire(Outgoing):
         self.answers.setdefault(path, []).extend(answers)
 
     async def json(
-        self, method: str, url: str, *, query: Mapping[str, str] | None = None, body: Any = None
+        self,
+        method: str,
+        url: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Any = None,
+        file: File | None = None,
     ) -> dict[str, Any]:
         path, plain = url.removeprefix("https://wecom.test/cgi-bin/"), dict(query or {})
         if path == "gettoken" and path not in self.answers:
@@ -62,8 +69,13 @@ class Wire(Outgoing):
         if path == "gettoken":
             self.fetches.append(plain["corpsecret"])
         else:
-            self.asked.append(Asked(method, path, plain, body, plain.pop("access_token", "")))
+            self.asked.append(Asked(method, path, plain, body, plain.pop("access_token", ""), file))
         return self._next(path)
+
+    async def file(self, url: str, *, query: Mapping[str, str] | None = None) -> bytes | dict[str, Any]:
+        answer = await self.json("GET", url, query=query)
+        whole: bytes | dict[str, Any] = answer.get("whole", answer)
+        return whole
 
     def _next(self, path: str) -> dict[str, Any]:
         waiting = self.answers.get(path, [{}])
