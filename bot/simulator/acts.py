@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from bot.simulator import kf, tag, task
+from bot.simulator import kf, moment, tag, task
 from bot.simulator.callbacks import Callbacks
 from bot.simulator.envelope import Field
 from bot.simulator.group import changed
@@ -229,6 +229,15 @@ class Acts:
         self.world.journal.note("act", act="confirm", task=task_id, staff=staff, rows=outcomes)
         if waiting.to_groups:
             self.ring_archive()
+
+    def publish(self, staff: str, job: str) -> None:
+        """The staff member confirms a moment; their members see it."""
+        moment.publish(self.world, staff, job)
+        self.world.journal.note("act", act="publish", job=job, staff=staff)
+
+    def react(self, member: str, staff: str, job: str, *, comment: bool = False) -> None:
+        """A member likes a moment, or comments on it."""
+        moment.react(self.world, member, staff, job, comment=comment)
 
     # 微信客服
 

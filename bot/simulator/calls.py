@@ -28,6 +28,7 @@ REASONS: dict[int, str] = {
     40068: "invalid tagid",
     40071: "tag name already exists",
     40096: "invalid external userid",
+    40007: "invalid media_id",
     41001: "access_token missing",
     41047: "invalid group message id",
     41048: "no customer to send",
@@ -37,12 +38,16 @@ REASONS: dict[int, str] = {
     41063: "group message is being dispatched",
     41093: "group message task cancelled",
     41094: "reminder limit exceeded",
+    41072: "attachment type not allowed here",
+    41080: "file too large",
     41096: "welcome message is being sent",
     42001: "access_token expired",
     43012: "callback url not configured",
+    44001: "empty media data",
     44004: "empty content",
     45002: "content too long",
     45009: "api freq out of limit",
+    45033: "api concurrent out of limit",
     48002: "api forbidden",
     50001: "redirect_uri unauthorized",
     50100: "invalid cursor",
@@ -52,6 +57,10 @@ REASONS: dict[int, str] = {
     81011: "no right to operate this tag",
     81013: "user & party & tag all invalid",
     81017: "too many requested",
+    86001: "invalid chatid",
+    86003: "chatid not exist",
+    86008: "chat not owned by this app",
+    86215: "chatid exists",
     84061: "no external contact relation",
     93000: "invalid webhook key",
     95000: "invalid open_kfid",
@@ -90,6 +99,8 @@ class Call:
     query: Mapping[str, str]
     address: str = "127.0.0.1"
     after: list[Callable[[], None]] = field(default_factory=list)  # done when the answer has left
+    whole: bytes = b""  # the request as it came
+    content_type: str = ""
 
     @property
     def now(self) -> datetime:

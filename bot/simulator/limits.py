@@ -55,6 +55,15 @@ class Allowance:
     accounts: int = 200  # message/send: accounts × 200 person-times a day for each app
     webhook_minute: int = 20
     untokened_minute: int = 60  # kf/sync_msg without the doorbell's token; the platform gives no number
+    appchat_minute: int = 20_000  # person-times
+    appchat_hour: int = 150_000
+    appchat_reader_minute: int = 200  # the rest is dropped silently
+    appchat_reader_day: int = 10_000
+    appchats_made_day: int = 1000
+    appchats_changed_hour: int = 1000
+    moments_minute: int = 10
+    pictures_day: int = 1000
+    pictures_month: int = 3000
     wrong_secrets: int = 10  # then the address is banned for an hour
 
 
@@ -83,6 +92,28 @@ class Limits:
 
     def webhook(self, key: str, now: datetime) -> bool:
         return self._all(("webhook", key), [(self.allowance.webhook_minute, MINUTE)], now)
+
+    def appchat(self, app: str, people: int, now: datetime) -> bool:
+        a = self.allowance
+        return self._all(("appchat", app), [(a.appchat_minute, MINUTE), (a.appchat_hour, HOUR)], now, people)
+
+    def appchat_reader(self, app: str, staff: str, now: datetime) -> bool:
+        """Whether this staff member still sees what the app says in its groups."""
+        sizes = [(self.allowance.appchat_reader_minute, MINUTE), (self.allowance.appchat_reader_day, DAY)]
+        return self._all(("appchat reader", app, staff), sizes, now)
+
+    def appchat_made(self, now: datetime) -> bool:
+        return self._all(("appchat made",), [(self.allowance.appchats_made_day, DAY)], now)
+
+    def appchat_changed(self, now: datetime) -> bool:
+        return self._all(("appchat changed",), [(self.allowance.appchats_changed_hour, HOUR)], now)
+
+    def moment(self, now: datetime) -> bool:
+        return self._all(("moment",), [(self.allowance.moments_minute, MINUTE)], now)
+
+    def picture(self, now: datetime) -> bool:
+        a = self.allowance
+        return self._all(("picture",), [(a.pictures_day, DAY), (a.pictures_month, 30 * DAY)], now)
 
     def untokened(self, account: str, now: datetime) -> bool:
         return self._all(("untokened", account), [(self.allowance.untokened_minute, MINUTE)], now)

@@ -15,15 +15,29 @@ from typing import Any
 
 from aiohttp import web
 
-from bot.simulator import archive, group, kf, login, member, message, tag, task, welcome
+from bot.simulator import (
+    appchat,
+    archive,
+    group,
+    kf,
+    login,
+    media,
+    member,
+    message,
+    moment,
+    tag,
+    task,
+    welcome,
+)
 from bot.simulator.calls import Answer, Api, Call, Refusal
 from bot.simulator.credentials import Credentials
 from bot.simulator.faults import Fault, Faults
 from bot.simulator.limits import Limits
 from bot.simulator.world import Holder, World
 
-LARGEST_REQUEST = 4 * 1024 * 1024
+LARGEST_REQUEST = 24 * 1024 * 1024
 ESCAPED = re.compile(rb"(?<!\\)(?:\\\\)*\\u(?!00[0-7])[0-9a-fA-F]{4}")
+NOBODY = Holder("webhook", "")
 ANYBODY = frozenset({"app", "contact", "kf", "archive"})
 
 
@@ -40,6 +54,9 @@ CALLS: dict[str, Api] = {
     **message.CALLS,
     **kf.CALLS,
     **archive.CALLS,
+    **media.CALLS,
+    **appchat.CALLS,
+    **moment.CALLS,
     **login.CALLS,
     "getcallbackip": Api("GET", _callback_addresses, ANYBODY),
     "get_api_domain_ip": Api("GET", _callback_addresses, ANYBODY),
@@ -80,6 +97,8 @@ class Platform:
         self.answered()
         if fault is not None and fault.what == "lose":
             return _cut(request)
+        if "whole" in answer and not answer.get("errcode"):
+            return web.Response(body=answer["whole"], content_type="application/octet-stream")
         text = "<html>gateway</html>" if fault is not None and fault.what == "garble" else _json(answer)
         return web.Response(text=text, content_type="application/json", charset="utf-8")
 
@@ -94,8 +113,8 @@ class Platform:
                 answer = self.credentials.issue(
                     request.query.get("corpid", ""), request.query.get("corpsecret", ""), address
                 )
-            elif api == "webhook/send":
-                answer = self._webhook(request, body)
+            elif api in ("webhook/send", "webhook/upload_media"):
+                answer = self._webhook(request, api, body)
             else:
                 who = self.credentials.check(request.query.get("access_token", ""), address)
                 holder = who.name
@@ -116,13 +135,22 @@ class Platform:
         address = request.remote or ""
         if known.counted and not self.limits.call(api, address, self.world.now()):
             raise Refusal(45009)
-        call = Call(self.world, self.limits, who, _object(body), request.query, address, after)
-        return known.does(call)
+        return known.does(self._read(request, body, who, after))
 
-    def _webhook(self, request: web.Request, body: bytes) -> Answer:
+    def _read(self, request: web.Request, body: bytes, who: Holder, after: list[Any]) -> Call:
+        """A request's parameters; a form's file stays in its bytes."""
+        kind = request.headers.get("Content-Type", "")
+        plain = {} if kind.startswith("multipart/") else _object(body)
+        return Call(
+            self.world, self.limits, who, plain, request.query, request.remote or "", after, body, kind
+        )
+
+    def _webhook(self, request: web.Request, api: str, body: bytes) -> Answer:
         if request.method != "POST":
             raise Refusal(40058, "POST wanted")
         key = request.query.get("key", "")
+        if api == "webhook/upload_media":
+            return message.upload_for_hook(self._read(request, body, NOBODY, []), key)
         if key in self.world.webhooks and not self.limits.webhook(key, self.world.now()):
             raise Refusal(45009)
         return message.post(self.world, key, _object(body))
@@ -132,8 +160,8 @@ class Platform:
         return f"hint: [{int(self.world.now().timestamp())}_{number:06d}_sim], from ip: {address}"
 
     def _note(self, api: str, body: bytes, holder: str, answer: Answer, fault: Fault | None) -> None:
-        told = {key: value for key, value in answer.items() if key != "access_token"}
-        request = body.decode("utf-8", "replace")
+        told = {key: value for key, value in answer.items() if key not in ("access_token", "whole")}
+        request = "[form]" if body.startswith(b"--") else body.decode("utf-8", "replace")
         facts = {"fault": fault.what} if fault is not None else {}
         self.world.journal.note("call", api=api, holder=holder, request=request, answer=told, **facts)
         self.world.journal.counts["call refused" if answer.get("errcode") else "call ok"] += 1

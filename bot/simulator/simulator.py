@@ -159,6 +159,8 @@ class Simulator:
             "app_messages": counts["delivery app"],
             "welcomes": counts["delivery welcome"],
             "kf_messages": counts["delivery kf"],
+            "appchat_messages": counts["delivery appchat"],
+            "moments_created": len(self.world.moments),
             "webhook_posts": counts["delivery webhook"],
             "tasks_created": len(tasks),
             "tasks_confirmed": sum(len(task.confirmed) for task in tasks),

@@ -11,6 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from bot.simulator.calls import Answer, Api, Call, Refusal, content_of, paged
+from bot.simulator.media import check_attachments
 from bot.simulator.member import staff_named
 from bot.simulator.talks import deliver, say_in_group, show
 from bot.simulator.world import Friendship, SendRow, Task, World, friend_talk
@@ -23,6 +24,7 @@ CHINA = ZoneInfo("Asia/Shanghai")
 
 def create(call: Call) -> Answer:
     text, attachments = content_of(call)
+    check_attachments(call.world, attachments)
     chat_type = call.text("chat_type", default="single")
     if chat_type not in ("single", "group"):
         raise Refusal(40035, "chat_type")

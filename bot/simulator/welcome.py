@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bot.simulator.calls import Answer, Api, Call, Refusal, content_of
+from bot.simulator.media import check_attachments
 from bot.simulator.talks import deliver, show
 from bot.simulator.world import OneUse, friend_talk
 
@@ -12,6 +13,7 @@ WELCOME_S = 20
 def send(call: Call) -> Answer:
     code = call.world.codes.get(call.text("welcome_code"))
     text, attachments = content_of(call)
+    check_attachments(call.world, attachments)
     if code is None or code.about.get("kind") != "WCODE":
         raise Refusal(41050)
     _may_use(call, code)

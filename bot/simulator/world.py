@@ -179,6 +179,54 @@ class Webhook:
 
 
 @dataclass
+class Sent:
+    """An app message that can still be taken back: when it was said, by which app, and its lines."""
+
+    at: datetime
+    app: str
+    lines: list[Line] = field(default_factory=list)
+
+
+@dataclass
+class Kept:
+    """A file handed over: known in one place (the corp, moments, one webhook), and not for long."""
+
+    number: str
+    sort: str
+    name: str
+    whole: bytes
+    place: str
+    expires: datetime
+
+
+@dataclass
+class AppChat:
+    """An internal group made by an app."""
+
+    number: str
+    name: str
+    owner: str
+    staff: list[str]
+    app: str
+
+
+@dataclass
+class Moment:
+    """What staff are asked to publish; likes and comments by publisher."""
+
+    job: str
+    id: str
+    created: datetime
+    text: str
+    attachments: list[dict[str, Any]]
+    senders: list[str]
+    tags: list[str]
+    published: dict[str, datetime] = field(default_factory=dict)
+    likes: dict[str, list[tuple[str, datetime]]] = field(default_factory=dict)
+    comments: dict[str, list[tuple[str, datetime]]] = field(default_factory=dict)
+
+
+@dataclass
 class OneUse:
     """A code that works once and not for long (welcome, kf welcome, login, card response)."""
 
@@ -214,6 +262,7 @@ class Rules:
     doorbell_s: float = 15.0
     allowed_ips: frozenset[str] | None = None
     trusted_domains: frozenset[str] | None = None
+    whole_corp_sees_app: bool = True
 
 
 class World:
@@ -235,6 +284,13 @@ class World:
         self.accounts: dict[str, KfAccount] = {}
         self.webhooks: dict[str, Webhook] = {}
         self.archive: list[dict[str, Any]] = []
+        self.kept: dict[str, Kept] = {}
+        self.pictures: dict[str, int] = {}  # addresses for good, and how many bytes are behind them
+        self.fetching: set[str] = set()  # files being fetched at this moment
+        self.chats: dict[str, AppChat] = {}
+        self.moments: dict[str, Moment] = {}  # by job
+        self.carded: set[tuple[str, str]] = set()  # (app, task_id) of every card there was
+        self.sent: dict[str, Sent] = {}  # app messages by their number
         self.talks: dict[str, list[Line]] = defaultdict(list)
         self.codes: dict[str, OneUse] = {}
         self.delivered: dict[str, list[datetime]] = defaultdict(list)  # mass sends per recipient
@@ -316,6 +372,14 @@ def app_talk(app: str, staff: str) -> str:
 
 def kf_talk(account: str, member: str) -> str:
     return f"kf/{account}/{member}"
+
+
+def appchat_talk(number: str) -> str:
+    return f"appchat/{number}"
+
+
+def moment_talk(staff: str) -> str:
+    return f"moment/{staff}"
 
 
 def webhook_talk(name: str) -> str:

@@ -16,6 +16,7 @@ from bot.simulator import task as mass_send
 from bot.simulator.corp import KF_ACCOUNT
 from bot.simulator.faults import Fault
 from bot.simulator.simulator import Simulator
+from bot.simulator.world import AppChat
 from bot.wecom.gateway import WeComGateway
 from bot.wecom.settings import App, WeComSettings
 from sop.errors import Blocked, Busy, Refused, SendError, Unanswered
@@ -31,6 +32,7 @@ GROUP = "wrQXgroup"
 EVERY = [
     one for one in Channel if one is not Channel.AIBOT
 ]  # which only answers; test_aibot.py holds it to the same
+CHAT = "opsroom"
 CHOICE = Choice("run:1", "喝什么？", (Option("A", "拿铁"), Option("B", "冷泡茶")))
 
 
@@ -45,10 +47,10 @@ class Bench:
     def parcel(self, channel: Channel, text: str = "你好", *, choice: Choice | None = None) -> Parcel:
         """A parcel that goes well on ``channel``."""
         welcome = self.simulator.acts.add_friend(BOB, "linmo") if channel is Channel.WELCOME else ""
-        sender = {Channel.APP: "qunxing", Channel.KF: KF_ACCOUNT, Channel.WEBHOOK: "ops"}.get(
-            channel, "linmo"
-        )
-        to = {Channel.APP: ("suhe",), Channel.WELCOME: (BOB,), Channel.WEBHOOK: ()}.get(channel, (ALICE,))
+        app = dict.fromkeys((Channel.APP, Channel.APPCHAT), "qunxing")
+        sender = {**app, Channel.KF: KF_ACCOUNT, Channel.WEBHOOK: "ops"}.get(channel, "linmo")
+        others = {Channel.APPCHAT: (CHAT,), Channel.WEBHOOK: (), Channel.MOMENT: ()}
+        to = {Channel.APP: ("suhe",), Channel.WELCOME: (BOB,), **others}.get(channel, (ALICE,))
         return Parcel(
             channel=channel,
             content=Content(text, choice=choice),
@@ -62,8 +64,8 @@ class Bench:
     def sent(self) -> int:
         """How many messages and tasks the platform holds, whoever they are for."""
         summary = self.simulator.summary()
-        kinds = ("app_messages", "welcomes", "kf_messages", "webhook_posts", "tasks_created")
-        return sum(summary[kind] for kind in kinds)
+        kinds = ["app_messages", "welcomes", "kf_messages", "webhook_posts", "tasks_created"]
+        return sum(summary[kind] for kind in [*kinds, "appchat_messages", "moments_created"])
 
 
 def _settings(plain: dict[str, dict[str, object]]) -> WeComSettings:
@@ -91,6 +93,7 @@ async def bench() -> AsyncIterator[Bench]:
             acts.hire(staff, name)
         for member, name in ((ALICE, "阿璃"), (BOB, "阿博")):
             acts.meet(name, member=member)
+        simulator.world.chats[CHAT] = AppChat(CHAT, "运营群", "linmo", ["linmo", "suhe"], "qunxing")
         acts.create_group("linmo", "新手答疑群", group=GROUP)
         acts.add_friend(ALICE, "linmo", state="poster")
         acts.join(GROUP, ALICE)
@@ -130,6 +133,8 @@ PATHS = {
     Channel.GROUP_SEND: "*/add_msg_template",
     Channel.KF: "kf/send_msg",
     Channel.WEBHOOK: "webhook/send",
+    Channel.APPCHAT: "appchat/send",
+    Channel.MOMENT: "externalcontact/add_moment_task",
 }
 
 
