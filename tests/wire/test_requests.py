@@ -208,16 +208,13 @@ async def test_a_webhook_needs_no_token(gateway: WeComGateway, wire: Any) -> Non
     assert wire.last.body["text"]["content"].splitlines()[-1] == "B. 冷泡茶"
 
 
-<<<<<<< HEAD
-SENDERS = {Channel.APP: "community", Channel.WEBHOOK: "运营群", Channel.KF: "wkQX1", Channel.AIBOT: "helper"}
-=======
 SENDERS = {
     Channel.APP: "community",
     Channel.APPCHAT: "second",
     Channel.WEBHOOK: "运营群",
     Channel.KF: "wkQX1",
+    Channel.AIBOT: "helper",
 }
->>>>>>> cbbca0c (simulator: Keep files, internal groups and moments, and refuse cards the platform would refuse.)
 
 
 @pytest.mark.parametrize("channel", list(Channel))
