@@ -17,9 +17,12 @@ if TYPE_CHECKING:
     from handlers.context import Context
 
 
+SIGNS = " \t\r\n.,!?~。、…"  # what people put around a word without meaning anything by it
+
+
 def folded(text: str) -> str:
-    """A text as routing compares it: full and half width, case and outer blanks are the same."""
-    return unicodedata.normalize("NFKC", text).strip().casefold()
+    """A text as routing compares it: width, case, and blanks or signs around it make no difference."""
+    return unicodedata.normalize("NFKC", text).strip(SIGNS).casefold()
 
 
 @dataclass(frozen=True)
@@ -123,10 +126,10 @@ class Keyword(Filter):
 
 
 class Prefix(Filter):
-    """The text begins with one of these words."""
+    """The text begins with one of these words; a blank at the word's end is asked for too."""
 
     def __init__(self, *words: str) -> None:
-        self._prefixes = frozenset(folded(word) for word in words)
+        self._prefixes = frozenset(unicodedata.normalize("NFKC", word).casefold() for word in words)
 
     def agrees(self, update: Update, ctx: Context) -> bool:
         return isinstance(update, MessageHeard) and folded(update.text).startswith(tuple(self._prefixes))
@@ -140,7 +143,7 @@ class Prefix(Filter):
 
 
 class Pattern(Filter):
-    """The folded text matches a regular expression somewhere."""
+    """The folded text, without blanks and signs around it, matches a regular expression somewhere."""
 
     def __init__(self, pattern: str) -> None:
         self._pattern = re.compile(pattern)

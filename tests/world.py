@@ -62,13 +62,20 @@ class Person:
 
     async def says(self, text: str, *, menu: str = "") -> str:
         """Write to 微信客服, or tap an entry of a menu; returns what comes back, empty when nothing does."""
-        talk = kf_talk(KF_ACCOUNT, self.id)
-        before = len(self.world.sim.world.talks[talk])
+        before = len(self._kf_lines())
         self.world.sim.acts.speak_kf(self.id, KF_ACCOUNT, text, menu=menu)
         await self.world.settle()
-        return "\n".join(
-            _read(line) for line in self.world.sim.world.talks[talk][before:] if line.speaker != self.id
-        )
+        return self._told_since(before)
+
+    def _kf_lines(self) -> list[Line]:
+        return self.world.sim.world.talks[kf_talk(KF_ACCOUNT, self.id)]
+
+    def _told_since(self, before: int) -> str:
+        return "\n".join(_read(line) for line in self._kf_lines()[before:] if line.speaker != self.id)
+
+    def link(self, staff: str = "linmo") -> str:
+        """The newest of our links in the conversation with a staff member."""
+        return str(ADDRESS.findall("\n".join(self.heard_from(staff)))[-1])
 
     async def speaks(self, group: str, text: str) -> None:
         """Say something in a group; only the archive hears it."""
@@ -179,6 +186,14 @@ class World:
         self.sim.acts.join(self.groups[group], person.id)
         await self.settle()
 
+    async def all_say(self, text: str, *people: Person) -> list[str]:
+        """Several write the same to 微信客服 in the same instant; what each hears back."""
+        before = [len(person._kf_lines()) for person in people]
+        for person in people:
+            self.sim.acts.speak_kf(person.id, KF_ACCOUNT, text)
+        await self.settle()
+        return [person._told_since(number) for person, number in zip(people, before, strict=True)]
+
     async def confirms_all(self, staff: str = "linmo") -> int:
         """A staff member taps 确认 on everything that waits; returns how many tasks that was."""
         waiting = self.waiting_for(staff)
@@ -201,6 +216,10 @@ class World:
     def link_in(self, group: str) -> str:
         """The newest of our links a group has read."""
         return str(ADDRESS.findall("\n".join(self.group_heard(group)))[-1])
+
+    async def missed(self) -> list[str]:
+        """Why planned steps were not said as planned, the newest first."""
+        return [row.reason for row in await self.ask(lambda tx: tx.due.missed())]
 
     def group_heard(self, group: str) -> list[str]:
         return [_read(line) for line in self.sim.world.talks[group_talk(self.groups[group])]]

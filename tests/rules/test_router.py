@@ -101,9 +101,17 @@ def test_among_filters_without_words_the_first_router_answers() -> None:
     assert len({id(board.answering(said("?", via=via), STRANGER)) for via in ("kf", "app", "archive")}) == 3
 
 
-@pytest.mark.parametrize("text", ["领券", " 领券 ", "ＶＩＰ", "vip", "Vip\n"])
-def test_width_case_and_blanks_make_no_difference(text: str) -> None:
+@pytest.mark.parametrize("text", ["领券", " 领券 ", "领券！", "领券~~", "ＶＩＰ", "vip", "Vip。\n"])
+def test_width_case_blanks_and_signs_around_make_no_difference(text: str) -> None:
     assert who(Switchboard([answering(Keyword("领券", "VIP"))]), said(text)) == "0"
+
+
+def test_a_prefix_that_ends_with_a_blank_wants_the_blank() -> None:
+    board = Switchboard([answering(Prefix("领券 "))])
+
+    assert [who(board, said(text)) for text in ("领券 春茶", "领券　春茶", "领券规则", "领券")] == [
+        "0", "0", "nobody", "nobody",
+    ]  # fmt: skip
 
 
 def test_a_dialogue_with_another_topic_leaves_the_word_to_others() -> None:
