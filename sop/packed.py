@@ -6,7 +6,7 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
-from sop import archive, kf  # noqa: F401  their updates are known once they are loaded
+from sop import archive, kf  # noqa: F401  its updates are known once it is loaded
 from sop.update import Friendship, Kind, Seat, Ticket, Update
 
 UPDATES: dict[Kind, type[Update]] = {cls.kind: cls for cls in Update.__subclasses__()}
@@ -40,6 +40,8 @@ def _revived(name: str, value: Any) -> Any:
         return datetime.fromisoformat(value)
     if name == "ticket":
         return None if value is None else _ticket(value)
+    if name == "care":
+        return kf.Care(value)
     if name == "seats":
         return tuple(Seat(**seat) for seat in value)
     if name == "friends":

@@ -27,6 +27,7 @@ from sop.kf import (
     KfSessionTold,
     KfStaffSpoke,
 )
+from sop.packed import from_plain, to_plain
 from sop.update import MemberDescribed, MessageHeard, MessageRecalled, Unknown, Update
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -271,3 +272,14 @@ async def test_a_way_the_platform_does_not_know_is_refused(
 
     with pytest.raises(error):
         await gateway.move_kf(ACCOUNT, ALICE, Care.ENDED)
+
+
+@pytest.mark.parametrize("update", [update for _, update in ITEMS.values()], ids=list(ITEMS))
+def test_an_update_is_the_same_after_the_inbox(update: Update) -> None:
+    assert from_plain(json.loads(json.dumps(to_plain(update)))) == update
+
+
+def test_who_looks_after_a_session_is_the_same_after_the_inbox() -> None:
+    told = KfSessionTold(at=NOW, member=ALICE, account=ACCOUNT, care=Care.PERSON)
+
+    assert from_plain(to_plain(told)).care is Care.PERSON  # type: ignore[attr-defined]
