@@ -15,17 +15,18 @@ import structlog
 
 from bot.bell import Bell
 from bot.clock import Clock
-from bot.gateway import Gateway
+from bot.directory import DirectoryWalk
 from bot.listening import Listening
 from bot.parcel import parcel_of
-from sop.errors import Blocked, Busy, Refused, SendError
+from bot.registry import Registry
+from sop.errors import Blocked, Busy, NotFound, Refused, SendError
 from sop.receipt import State
 from sop.update import Update
 from storage import inbox
 from storage.alarm import raise_alarm
 from storage.engine import Connection, Database
 from storage.errand import Errand, ErrandStore
-from storage.member import MemberStore
+from storage.mark import MarkStore
 from storage.outbox import Entry, OutboxStore, Task
 from storage.position import read_position, write_position
 from storage.tag import TagStore
@@ -40,7 +41,7 @@ class Errands:
     """Runs waiting errands until told to stop."""
 
     db: Database
-    gateway: Gateway
+    gateway: Registry
     clock: Clock
     bell: Bell
     woken: Bell  # the worker's
@@ -114,9 +115,6 @@ class Errands:
     async def _member(self, errand: Errand) -> None:
         await self._tell(await self.gateway.member(errand.whom))
 
-    async def _group(self, errand: Errand) -> None:
-        await self._tell(await self.gateway.group(errand.whom))
-
     async def _archive(self, errand: Errand) -> None:
         more = True
         while more:
@@ -163,13 +161,33 @@ class Errands:
     async def _mark(self, errand: Errand) -> None:
         """Write a tag to the platform on one friendship, making the corporate tag when there is none yet."""
         member, staff, name = (str(errand.data[key]) for key in ("member", "staff", "tag"))
-        number = await self.db.read(lambda c: TagStore(c, self.clock.now()).platform_id(name))
-        if not number:
+        added = bool(errand.data.get("added", True))
+        now = self.clock.now()
+        number = await self.db.read(lambda c: TagStore(c, now).platform_id(name))
+        if not number and added:
             made = await self.gateway.add_tag(name, group=str(errand.data.get("group") or "群星"))
             number = made.id
-            await self.db.write(lambda c: TagStore(c, self.clock.now()).remember(name, made.id, made.group))
-        change = {"add": (number,)} if errand.data.get("added", True) else {"remove": (number,)}
-        await self.gateway.mark(member, staff, **change)
+            await self.db.write(
+                lambda c: TagStore(c, now).remember(name, made.id, made.group, told=made.name)
+            )
+        try:
+            if number:
+                await self.gateway.mark(
+                    member, staff, **({"add": (number,)} if added else {"remove": (number,)})
+                )
+        except NotFound as error:  # deleted there meanwhile, and nobody told us
+            await self.db.write(lambda c: TagStore(c, now).forget_platform_id(number))
+            raise Busy("标签已在企业微信里删除，将重新建立", retry_after=1.0) from error
+        except Refused:
+            await self.db.write(lambda c: MarkStore(c, now).give_up(member, staff, name, added))
+            raise
+        done = self.clock.now()
+        await self.db.write(lambda c: MarkStore(c, done).settle(member, staff, name, added))
+
+    async def _remark(self, errand: Errand) -> None:
+        """Write what a staff member shall call the member."""
+        data = errand.data
+        await self.gateway.remark(str(data["member"]), str(data["staff"]), str(data["remark"]))
 
     async def _adopt(self, errand: Errand) -> None:
         """Look for a task whose creation got no answer: found, it is ours; not found in time, a person decides."""
@@ -205,42 +223,13 @@ class Errands:
             )
         )
 
-    async def _tags(self, errand: Errand) -> None:
-        """Learn the numbers and names of corporate tags."""
-        tags = await self.gateway.tags()
-        now = self.clock.now()
-
-        def remember(connection: Connection) -> None:
-            for tag in tags:
-                TagStore(connection, now).remember(tag.name, tag.id, tag.group)
-
-        await self.db.write(remember)
-
-    async def _directory(self, errand: Errand) -> None:
-        """Ask again for what callbacks may have lost: groups, and members we do not know; all members when ``full``."""
-        now = self.clock.now()
-        wanted = [Errand(what="group", whom=group, at=now) for group in await self.gateway.groups()]
-        friends = {
-            (m, staff) for staff in await self.gateway.staff() for m in await self.gateway.members_of(staff)
-        }
-        if not errand.data.get("full"):
-            known = await self.db.read(lambda c: MemberStore(c, now).friendships())
-            friends -= known
-        wanted += [Errand(what="member", whom=m, at=now) for m in sorted({m for m, _ in friends})]
-
-        def store(connection: Connection) -> None:
-            for one in wanted:
-                ErrandStore(connection).add(one)
-
-        await self.db.write(store)
-
     _ways: dict[str, Callable[[Errand], Awaitable[None]]] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         listening = Listening(self.db, self.gateway, self.clock, self.woken)
+        walk = DirectoryWalk(self.db, self.gateway, self.clock, self.woken)
         self._ways = {
             "member": self._member,
-            "group": self._group,
             "kf": listening.kf,
             "kf_accounts": listening.kf_accounts,
             "kf_member": listening.kf_member,
@@ -254,9 +243,15 @@ class Errands:
             "unsay": self._unsay,
             "recall": self._recall,
             "mark": self._mark,
+            "remark": self._remark,
             "adopt": self._adopt,
-            "tags": self._tags,
-            "directory": self._directory,
+            "directory": walk.begin,
+            "tags": walk.tags,
+            "friends": walk.friends,
+            "groups": walk.groups,
+            "group": walk.group,
+            "statistics": walk.statistics,
+            "staff_statistics": walk.staff_statistics,
         }
 
 

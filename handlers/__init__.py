@@ -24,6 +24,7 @@ from handlers import (
     moment,
     operator,
     staff,
+    statistic,
     tag,
     template,
     tier,
@@ -51,5 +52,6 @@ ROUTERS: Sequence[Router] = (
     kf.router,  # 微信客服
     archive.router,  # what was said in groups
     day.router,  # housekeeping
+    statistic.router,  # what the platform counts
     fallback.router,  # what nobody else answered
 )

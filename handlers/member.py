@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from handlers.context import Context
 from handlers.router import Router
-from sop.update import FriendAdded, FriendEdited, FriendLost, Kind, MemberDescribed
+from sop.mark import LAG
+from sop.update import FriendAdded, FriendEdited, FriendLost, Friendship, Kind, MemberDescribed
 from storage.errand import Errand
+from storage.member import Friend
+from storage.position import read_position
+from storage.sighting import FIRST_WALK, SightingStore
 
 router = Router("member")
 
@@ -35,18 +41,53 @@ def ask_again(edited: FriendEdited, ctx: Context) -> None:
 def forget_friendship(lost: FriendLost, ctx: Context) -> None:
     """Without a friendship nothing can be sent in that staff member's name."""
     ctx.tx.members.unfriend(lost.member, lost.staff, lost.by, lost.at)
+    SightingStore(ctx.tx.connection).forget(lost.member, lost.staff)
+    if lost.by == "staff":  # who was deleted by the member still has them, and their tags, in the list
+        ctx.tx.marks.forget_friendship(lost.member, lost.staff)
     if not ctx.tx.members.friends(lost.member):
         ctx.tx.outbox.cancel(member=lost.member, reason="已不再是好友，取消发送")
 
 
 @router.observe(Kind.MEMBER_DESCRIBED)
 def describe(told: MemberDescribed, ctx: Context) -> None:
-    """Write down what the platform says: name, friendships, corporate tags."""
+    """Write down what the platform says: name, friendships, remarks; what callbacks lost is made up for."""
     ctx.tx.members.meet(told.member, name=told.name)
-    ctx.tx.members.describe(told.member, name=told.name, avatar=told.avatar, unionid=told.unionid)
+    said = {"name": told.name, "avatar": told.avatar, "unionid": told.unionid}
+    if known := {column: value for column, value in said.items() if value}:
+        ctx.tx.members.describe(told.member, **known)
     for friend in told.friends:
-        ctx.tx.members.meet(friend.staff, staff=True)
-        ctx.tx.members.befriend(told.member, friend.staff, source=friend.source, since=ctx.now)
-        for number, name in friend.tags:
-            ctx.tx.tags.remember(name, number, "")
-            ctx.tx.tags.add(told.member, name, reason=f"{friend.staff} 在企业微信里打的标签", kind="basic")
+        _befriend(told, friend, ctx)
+    if told.whole:
+        _miss(told, ctx)
+
+
+def _befriend(told: MemberDescribed, friend: Friendship, ctx: Context) -> None:
+    since = datetime.fromtimestamp(friend.since, UTC) if friend.since else ctx.now
+    if _is_over(ctx.tx.members.friendship(told.member, friend.staff), since, told.at):
+        return
+    ctx.tx.members.meet(friend.staff, staff=True)
+    if ctx.tx.members.befriend(told.member, friend.staff, source=friend.source, since=since):
+        _make_up_for(told.member, friend, since, ctx)
+    ctx.tx.members.hear_remark(told.member, friend.staff, friend.remark, told.at - LAG)
+
+
+def _is_over(known: Friend | None, since: datetime, read_at: datetime) -> bool:
+    """A member who deleted the staff side stays in its list; and a reading may be older than the end it contradicts."""
+    if known is None or known.lost_at is None or since > known.lost_at:
+        return False
+    return known.lost_by == "member" or read_at < known.lost_at + LAG
+
+
+def _make_up_for(member: str, friend: Friendship, since: datetime, ctx: Context) -> None:
+    """A friend no callback told us of sets off what a new friend does, unless they were friends before we came."""
+    first = read_position(ctx.tx.connection, FIRST_WALK)
+    if first and since > datetime.fromisoformat(first):
+        ctx.tx.note(FriendAdded(at=since, member=member, staff=friend.staff, source=friend.source))
+
+
+def _miss(told: MemberDescribed, ctx: Context) -> None:
+    """Friendships we know and the platform does not: a staff member ended them, and the callback was lost."""
+    there = {friend.staff for friend in told.friends}
+    for known in ctx.tx.members.friends(told.member):
+        if known.staff not in there and known.since < told.at - LAG:
+            ctx.tx.note(FriendLost(at=told.at, member=told.member, staff=known.staff, by="staff"))

@@ -240,7 +240,7 @@ class Friendship:
 
 @dataclass(frozen=True, kw_only=True)
 class MemberDescribed(Update):
-    """The platform's whole answer about a member."""
+    """The platform's answer about a member as of ``at``; unless ``whole``, it tells of the named friendships only."""
 
     kind = Kind.MEMBER_DESCRIBED
     member: str
@@ -249,6 +249,7 @@ class MemberDescribed(Update):
     unionid: str = ""
     gender: int = 0
     friends: tuple[Friendship, ...] = ()
+    whole: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

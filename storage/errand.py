@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -49,6 +50,19 @@ class ErrandStore:
             what=wanted.what, whom=wanted.whom, data=wanted.data, due_at=to_ms(wanted.at), attempts=0
         )
         self._connection.execute(insertion.on_conflict_do_nothing(index_elements=["what", "whom"]))
+
+    def advance(self, errand_: Errand, data: dict[str, Any], now: datetime) -> None:
+        """The errand has got somewhere and goes on from there, behind others that wait."""
+        at = max(to_ms(now), to_ms(errand_.at) + 1)  # later than it was, so that it is not taken for done
+        self._connection.execute(
+            update(errand)
+            .where(errand.c.id == errand_.id)
+            .values(data=data, due_at=at, attempts=0, error=None)
+        )
+
+    def count(self, whats: Collection[str]) -> int:
+        """How many errands of these kinds are waiting or under way."""
+        return self._connection.scalar(select(func.count()).where(errand.c.what.in_(whats))) or 0
 
     def waiting(self, now: datetime, limit: int) -> list[Errand]:
         rows = self._connection.execute(

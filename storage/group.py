@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, func, select, update
 
-from sop.group import Group
+from sop.group import Group, GroupKind
 from storage.engine import insert_into
 from storage.instant import from_ms, maybe_from_ms, to_ms
 from storage.tables import groups, member, seat
@@ -61,6 +61,24 @@ class GroupStore:
     def describe(self, group_id: str, **values: Any) -> None:
         """Write what the platform says of a group: name, owner, version, line, zone."""
         self._connection.execute(update(groups).where(groups.c.id == group_id).values(**values))
+
+    def saw(self, ids: Iterable[str], walk: datetime) -> None:
+        """A walk through the directory, begun then, saw these groups."""
+        self._connection.execute(
+            update(groups).where(groups.c.id.in_(tuple(ids))).values(listed_at=to_ms(walk))
+        )
+
+    def unlisted(self, walk: datetime, owners: Sequence[str] = ()) -> Sequence[str]:
+        """Customer groups, of these owners where named, that we knew before the walk and that it did not see."""
+        query = select(groups.c.id).where(
+            groups.c.kind == GroupKind.CUSTOMER,
+            groups.c.dismissed_at.is_(None),
+            groups.c.listed_at < to_ms(walk),
+            groups.c.created_at < to_ms(walk),
+        )
+        if owners:
+            query = query.where(groups.c.owner.in_(owners))
+        return self._connection.scalars(query).all()
 
     def dismiss(self, group_id: str) -> None:
         self._connection.execute(

@@ -27,6 +27,7 @@ class Friend:
     since: datetime
     lost_at: datetime | None
     lost_by: str
+    remark: str = ""
 
 
 @dataclass(frozen=True)
@@ -214,6 +215,27 @@ class MemberStore:
         )
         return bool(result.rowcount)
 
+    def remark(self, member_id: str, staff: str, text: str) -> None:
+        """What a staff member shall call the member: written by us, the platform is to follow."""
+        self._connection.execute(
+            update(friend)
+            .where(friend.c.member == member_id, friend.c.staff == staff)
+            .values(remark=text, remark_at=to_ms(self._now))
+        )
+
+    def hear_remark(self, member_id: str, staff: str, text: str, written_before: datetime) -> None:
+        """What the platform shows as remark, unless we have written another since."""
+        self._connection.execute(
+            update(friend)
+            .where(
+                friend.c.member == member_id,
+                friend.c.staff == staff,
+                friend.c.remark != text,
+                friend.c.remark_at <= to_ms(written_before),
+            )
+            .values(remark=text)
+        )
+
     def friendship(self, member_id: str, staff: str) -> Friend | None:
         row = self._connection.execute(
             select(friend).where(friend.c.member == member_id, friend.c.staff == staff)
@@ -289,4 +311,5 @@ def _friend(row: Any) -> Friend:
         from_ms(row.since_at),
         maybe_from_ms(row.lost_at),
         row.lost_by,
+        row.remark,
     )

@@ -237,7 +237,18 @@ friend = Table(
     Column("since_at", Instant, nullable=False),
     Column("lost_at", Instant),
     Column("lost_by", String(8), nullable=False, server_default=""),
+    Column("remark", String(64), nullable=False, server_default=""),
+    Column("remark_at", Instant, nullable=False, server_default="0"),  # when we last wrote it ourselves
     Index("ix_friend_staff", "staff"),
+)
+
+sighting = Table(
+    "sighting",  # each friendship as the last walk through the directory was told of it
+    metadata,
+    Column("staff", String(64), primary_key=True),
+    Column("member", String(64), primary_key=True),
+    Column("digest", String(40), nullable=False),
+    Column("seen_at", Instant, nullable=False),  # when that walk began
 )
 
 groups = Table(
@@ -250,6 +261,7 @@ groups = Table(
     Column("zone", String(48), nullable=False, server_default=""),
     Column("version", String(64), nullable=False, server_default=""),
     Column("line", Float),  # alarm when the score falls below
+    Column("listed_at", Instant, nullable=False, server_default="0"),  # begin of the last walk that saw it
     Column("created_at", Instant, nullable=False),
     Column("dismissed_at", Instant),
 )
@@ -283,6 +295,26 @@ member_tag = Table(
     Column("since_at", Instant, nullable=False),
     Column("reason", Text, nullable=False, server_default=""),
     Index("ix_member_tag_tag", "tag"),  # who carries this tag
+)
+
+corp_tag = Table(
+    "corp_tag",  # the platform's corporate tags, as last listed, and what we call them
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("name", String(64), nullable=False),
+    Column("group_name", String(64), nullable=False, server_default=""),
+    Column("tag", String(64), nullable=False),
+)
+
+mark = Table(
+    "mark",  # a tag on one friendship at the platform
+    metadata,
+    Column("member", String(64), primary_key=True),
+    Column("staff", String(64), primary_key=True),
+    Column("tag", String(64), primary_key=True),
+    Column("present", Boolean, nullable=False),
+    Column("settled", Boolean, nullable=False),  # the platform has taken our change
+    Column("changed_at", Instant, nullable=False),
 )
 
 tier_change = Table(
@@ -525,6 +557,16 @@ member_score = Table(
     Column("energy", Float, nullable=False),  # e14: active days, halved every 14 days
     Column("energy_day", String(10), nullable=False),
     Column("value", Float, nullable=False, server_default="0"),
+)
+
+statistic = Table(
+    "statistic",  # the platform's own numbers for one day: of an owner's groups, of the corp, of one employee
+    metadata,
+    Column("level", String(8), primary_key=True),  # owner | day | staff
+    Column("whom", String(64), primary_key=True),
+    Column("day", String(10), primary_key=True),  # of UTC+8
+    Column("figures", JSON, nullable=False),
+    Column("read_at", Instant, nullable=False),
 )
 
 alarm = Table(

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Connection, delete, exists, func, select, update
 
 from sop.update import TagChanged, Update
 from storage.engine import insert_into
 from storage.instant import from_ms, to_ms
-from storage.tables import member_tag, tag
+from storage.tables import corp_tag, mark, member_tag, tag
 
 
 @dataclass(frozen=True)
@@ -80,19 +80,68 @@ class TagStore:
         )
         return dict(rows.all())
 
+    # ------------------------------------------------------------ the platform's corporate tags
+
     def platform_id(self, name: str) -> str:
         """The platform's id of a tag, empty when it has none yet."""
         return self._connection.scalar(select(tag.c.platform_id).where(tag.c.name == name)) or ""
 
-    def remember(self, name: str, platform_id: str, platform_group: str) -> None:
-        """Keep the platform's id of a tag."""
+    def called(self, platform_id: str) -> str:
+        """What we call a corporate tag, empty when we have not heard of it."""
+        return self._connection.scalar(select(corp_tag.c.tag).where(corp_tag.c.id == platform_id)) or ""
+
+    def remember(self, name: str, platform_id: str, platform_group: str, *, told: str = "") -> None:
+        """Keep the platform's id of a tag, and its name there (``told``) where it differs from ours."""
         self.know(name)
         self._connection.execute(
             update(tag)
             .where(tag.c.name == name)
             .values(platform_id=platform_id, platform_group=platform_group)
         )
+        insertion = insert_into(self._connection, corp_tag).values(
+            id=platform_id, name=told or name, group_name=platform_group, tag=name
+        )
+        new = insertion.excluded
+        self._connection.execute(
+            insertion.on_conflict_do_update(
+                index_elements=["id"], set_={"name": new.name, "group_name": new.group_name, "tag": new.tag}
+            )
+        )
+
+    def take_list(self, listed: Iterable[tuple[str, str, str]]) -> list[tuple[str, str]]:
+        """Take over the platform's whole list of (id, name, group); returns (old, new) names of what was renamed."""
+        told = {number: (name, group) for number, name, group in listed}
+        known = {row.id: row for row in self._connection.execute(select(corp_tag))}
+        for number in known.keys() - told.keys():
+            self.forget_platform_id(number)
+        renamed = []
+        for number, (name, group) in told.items():
+            before = known.get(number)
+            if before is None:
+                self.remember(name, number, group)
+            elif before.name != name:
+                self._rename(before.tag, name)
+                self.remember(name, number, group)
+                renamed.append((before.tag, name))
+        return renamed
 
     def forget_platform_id(self, platform_id: str) -> None:
-        """The tag was deleted on the platform; ours stays, without a number."""
+        """The tag was deleted on the platform; members keep ours, without a number."""
+        name = self.called(platform_id)
         self._connection.execute(update(tag).where(tag.c.platform_id == platform_id).values(platform_id=""))
+        self._connection.execute(delete(corp_tag).where(corp_tag.c.id == platform_id))
+        if name:
+            self._connection.execute(delete(mark).where(mark.c.tag == name))
+
+    def _rename(self, old: str, new: str) -> None:
+        """Everybody who carries the old name carries the new one; nobody gained or lost a tag by that."""
+        self.know(new)
+        for table in (member_tag, mark):
+            others = [column for column in table.primary_key.columns if column.name != "tag"]
+            taken = table.alias()
+            doubled = exists().where(
+                taken.c.tag == new, *(taken.c[column.name] == column for column in others)
+            )
+            self._connection.execute(delete(table).where(table.c.tag == old, doubled))
+            self._connection.execute(update(table).where(table.c.tag == old).values(tag=new))
+        self._connection.execute(delete(tag).where(tag.c.name == old))

@@ -27,8 +27,10 @@ from storage.interaction import InteractionStore
 from storage.journey import JourneyStore
 from storage.kf import KfStore
 from storage.link import LinkStore
+from storage.mark import MarkStore
 from storage.member import MemberStore
 from storage.outbox import OutboxStore
+from storage.statistic import StatisticStore
 from storage.tag import TagStore
 from storage.template import TemplateStore
 from storage.tier import TierStore
@@ -80,6 +82,14 @@ class Tx:
     @cached_property
     def tags(self) -> TagStore:
         return TagStore(self.connection, self.now, self.note)
+
+    @cached_property
+    def marks(self) -> MarkStore:
+        return MarkStore(self.connection, self.now)
+
+    @cached_property
+    def statistics(self) -> StatisticStore:
+        return StatisticStore(self.connection, self.now)
 
     @cached_property
     def consent(self) -> ConsentStore:

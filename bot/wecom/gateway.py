@@ -13,10 +13,10 @@ from bot.wecom.aibot import Aibots
 from bot.wecom.appchat import Chats
 from bot.wecom.archive import Archive
 from bot.wecom.client import WeComClient
-from bot.wecom.directory import Directory
 from bot.wecom.kf import Kf
 from bot.wecom.moment import Moments
 from bot.wecom.person import person
+from bot.wecom.registry import WeComRegistry
 from bot.wecom.send import Sending
 from bot.wecom.settings import WeComSettings
 from bot.wecom.task import Tasks
@@ -30,8 +30,8 @@ from storage.engine import Database
 from storage.shared import Shared
 
 
-class WeComGateway:
-    """Implements :class:`bot.gateway.Gateway`; each noun's calls live in a file of their own."""
+class WeComGateway(WeComRegistry):
+    """Implements :class:`bot.registry.Registry`; each noun's calls live in a file of their own."""
 
     def __init__(
         self,
@@ -47,7 +47,8 @@ class WeComGateway:
         self.aibots = Aibots(settings, outgoing, clock, chance, shared)
         self._sending, self._tasks = Sending(self._client, self.aibots, db), Tasks(self._client)
         self._chats, self._moments = Chats(self._client), Moments(self._client)
-        self._directory, self._kf = Directory(self._client), Kf(self._client)
+        super().__init__(self._client)
+        self._kf = Kf(self._client)
         self._archive = Archive(self._client)
 
     def capabilities(self, channel: Channel) -> Capabilities:
