@@ -1,4 +1,4 @@
-"""What a platform keeps beside messages, in our words: its directory, ways in, group welcomes, statistics."""
+"""What a platform keeps beside messages, in our words: its directory, ways in, greetings, statistics."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import Protocol
 
 from bot.gateway import Gateway
-from sop.group_welcome import GroupWelcome
+from sop.greeting import Greeting
 from sop.statistic import Statistic
 from sop.update import MemberDescribed
 from sop.way import Way, WayKind
@@ -65,13 +65,13 @@ class Registry(Gateway, Protocol):
 
     async def drop_way(self, number: str, kind: WayKind) -> None: ...
 
-    async def add_group_welcome(self, welcome: GroupWelcome) -> str:
-        """Put a welcome into the library; returns its number. A person must put it into each group."""
+    async def add_greeting(self, greeting: Greeting) -> str:
+        """Put a greeting into the library; returns its number. A person must put it into each group."""
         ...
 
-    async def edit_group_welcome(self, number: str, welcome: GroupWelcome) -> None: ...
+    async def edit_greeting(self, number: str, greeting: Greeting) -> None: ...
 
-    async def drop_group_welcome(self, number: str) -> None: ...
+    async def drop_greeting(self, number: str) -> None: ...
 
     async def owner_statistics(self, day: date, owners: Sequence[str]) -> tuple[Statistic, ...]: ...
 

@@ -28,6 +28,10 @@ message         消息        something we say
 card            模板卡片    what a message shows with something to press
 media           素材        a file we keep and hand to the platform when a message needs it
 moment          朋友圈      what an employee posts for their members to see
+way             渠道活码    a QR code that leads to staff or into a group, and tells where people came from
+greeting        入群欢迎语  what a group says to a newcomer, from the platform's library
+statistic       统计        what the platform counts by day, per owner or for the whole corp
+mark            标记        a tag as the platform carries it on one friendship
 receipt         回执        what the platform told us of a message
 activity        行为        a logged fact
 engagement      活跃度      the score

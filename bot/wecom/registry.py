@@ -7,12 +7,11 @@ from datetime import date, datetime
 
 from bot.registry import FriendPage, GroupPage, MadeWay
 from bot.wecom.client import WeComClient
-from bot.wecom.contact_way import ContactWays
 from bot.wecom.directory import Directory
-from bot.wecom.group_welcome import GroupWelcomes
-from bot.wecom.join_way import JoinWays
+from bot.wecom.greeting import Greetings
 from bot.wecom.statistic import Statistics
-from sop.group_welcome import GroupWelcome
+from bot.wecom.way import ContactWays, JoinWays
+from sop.greeting import Greeting
 from sop.statistic import Statistic
 from sop.way import Way, WayKind
 
@@ -23,7 +22,7 @@ class WeComRegistry:
     def __init__(self, client: WeComClient) -> None:
         self._directory, self._statistics = Directory(client), Statistics(client)
         self._contact_ways, self._join_ways = ContactWays(client), JoinWays(client)
-        self._welcomes = GroupWelcomes(client)
+        self._greetings = Greetings(client)
 
     async def friend_page(self, staff: Sequence[str], cursor: str) -> FriendPage:
         return await self._directory.friend_page(staff, cursor)
@@ -51,14 +50,14 @@ class WeComRegistry:
     def _ways(self, kind: WayKind) -> ContactWays | JoinWays:
         return self._contact_ways if kind is WayKind.CONTACT else self._join_ways
 
-    async def add_group_welcome(self, welcome: GroupWelcome) -> str:
-        return await self._welcomes.add(welcome)
+    async def add_greeting(self, greeting: Greeting) -> str:
+        return await self._greetings.add(greeting)
 
-    async def edit_group_welcome(self, number: str, welcome: GroupWelcome) -> None:
-        await self._welcomes.edit(number, welcome)
+    async def edit_greeting(self, number: str, greeting: Greeting) -> None:
+        await self._greetings.edit(number, greeting)
 
-    async def drop_group_welcome(self, number: str) -> None:
-        await self._welcomes.delete(number)
+    async def drop_greeting(self, number: str) -> None:
+        await self._greetings.delete(number)
 
     # ------------------------------------------------------------ statistics
 

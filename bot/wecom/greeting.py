@@ -1,6 +1,6 @@
-"""The library of group welcomes 入群欢迎语 (developer.work.weixin.qq.com path 92366).
+"""The library of greetings 入群欢迎语 (developer.work.weixin.qq.com path 92366).
 
-Only the library is ours to keep: putting a welcome into a group is the owner's own act.
+Only the library is ours to keep: putting a greeting into a group is the owner's own act.
 """
 
 from __future__ import annotations
@@ -10,22 +10,22 @@ from typing import Any
 
 from bot.wecom.client import WeComClient
 from bot.wecom.paging import word
-from sop.group_welcome import GroupWelcome
+from sop.greeting import Greeting
 
 
 @dataclass(eq=False)
-class GroupWelcomes:
+class Greetings:
     """At most 100 of a corp (41055); only the app that made one may change it (41058)."""
 
     client: WeComClient
 
-    async def add(self, welcome: GroupWelcome) -> str:
+    async def add(self, greeting: Greeting) -> str:
         """Put it into the library; returns its number."""
-        body = {**_content(welcome), "notify": int(welcome.tells_owners)}
+        body = {**_content(greeting), "notify": int(greeting.tells_owners)}
         return word(await self._post("add", body), "template_id")
 
-    async def edit(self, number: str, welcome: GroupWelcome) -> None:
-        await self._post("edit", {"template_id": number, **_content(welcome)})
+    async def edit(self, number: str, greeting: Greeting) -> None:
+        await self._post("edit", {"template_id": number, **_content(greeting)})
 
     async def get(self, number: str) -> str:
         """Its text as the library holds it."""
@@ -41,9 +41,9 @@ class GroupWelcomes:
         return await self.client.post(f"externalcontact/group_welcome_template/{path}", contact, body)
 
 
-def _content(welcome: GroupWelcome) -> dict[str, Any]:
-    content: dict[str, Any] = {"text": {"content": welcome.text}}
-    if welcome.url:
-        link = {"title": welcome.title, "picurl": welcome.picture, "desc": welcome.description}
-        content["link"] = {name: text for name, text in link.items() if text} | {"url": welcome.url}
+def _content(greeting: Greeting) -> dict[str, Any]:
+    content: dict[str, Any] = {"text": {"content": greeting.text}}
+    if greeting.url:
+        link = {"title": greeting.title, "picurl": greeting.picture, "desc": greeting.description}
+        content["link"] = {name: text for name, text in link.items() if text} | {"url": greeting.url}
     return content
