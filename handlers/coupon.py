@@ -6,10 +6,12 @@ from datetime import datetime, time, timedelta
 
 from handlers.context import Context
 from handlers.filters import Keyword, Prefix, Via, Waited
+from handlers.journey import end_for
 from handlers.router import Router
 from sop.coupon import Batch, Claim, Issued, Redeemed, claim_text, remind_text
 from sop.link import absolute, short
 from sop.message import Channel, Content, Link, Message, Reply
+from sop.template import Signal
 from sop.timing import at_local, local_day
 from sop.update import CouponRedeemed, CouponWanted, Kind, MessageHeard, WaitEnded
 from storage.coupon import REMIND
@@ -46,6 +48,7 @@ def _issue(batch: str, member: str, ctx: Context) -> Claim:
     answer = ctx.tx.coupons.issue(batch, member)
     if isinstance(answer, Issued):
         ctx.tx.tags.add(member, "领过券", reason=f"领了「{answer.batch.name}」")
+        end_for(member, Signal.COUPON_CLAIMED, ctx)
     return answer
 
 
@@ -74,6 +77,7 @@ def redeem(redeemed: CouponRedeemed, ctx: Context) -> Reply:
     verdict = ctx.tx.coupons.redeem(redeemed.code, redeemed.order)
     if isinstance(verdict, Redeemed):
         ctx.tx.tags.add(verdict.coupon.member, "用过券", reason=f"订单 {redeemed.order} 用了券")
+        end_for(verdict.coupon.member, Signal.COUPON_REDEEMED, ctx)
         return Reply.of("已核销")
     return Reply.of(verdict.reason)
 

@@ -12,7 +12,7 @@ from handlers.step import Recipient, Scribe, Unsaid
 from sop.journey import Fate, Journey, JourneyState, due, exits, fate, fate_reason, signal_of
 from sop.message import Message
 from sop.tag import Facts
-from sop.template import On, Subject, Template
+from sop.template import On, Signal, Subject, Template
 from sop.update import ClockTicked, FriendLost, GroupDismissed, Kind, MembersLeft, Update, WaitEnded
 from storage import inbox
 from storage.due import Due
@@ -147,19 +147,22 @@ def _write(walked: Walked, ctx: Context) -> None:
     Kind.LINK_VISITED,
     Kind.ANSWER_GIVEN,
     Kind.CHECKED_IN,
-    Kind.COUPON_WANTED,
-    Kind.COUPON_REDEEMED,
     Kind.ORDER_PAID,
     Kind.TIER_CHANGED,
     Kind.TAG_CHANGED,
 )
 def end_on_signal(update: Update, ctx: Context) -> None:
     """What a member just did may be what a journey was for."""
-    member = getattr(update, "member", "")
+    end_for(getattr(update, "member", ""), signal_of(update), ctx)
+
+
+def end_for(member: str, signal: Signal | None, ctx: Context) -> None:
+    """End those of a member's journeys that were for this signal, or that their tags now end."""
     journeys = ctx.tx.journeys.active_of(member) if member else []
-    if not journeys or ctx.member is None:
+    known = ctx.tx.members.get(member) if journeys else None
+    if known is None:
         return
-    facts, signal = ctx.member.facts(), signal_of(update)
+    facts = known.facts()
     for journey in journeys:
         template = ctx.tx.templates.read(journey.template, journey.version)
         reason = exits(template, facts, signal=signal) if template else ""
@@ -192,14 +195,15 @@ def _end_all(whom: str, ctx: Context, *, joined: str = "") -> None:
     """End somebody's journeys; with ``joined`` only those that began by joining a group, this one or any."""
     for journey in ctx.tx.journeys.active_of(whom):
         template = ctx.tx.templates.read(journey.template, journey.version)
-        if template is None or (joined and not _began_by_joining(template, joined)):
+        if template is None or (joined and not began_by_joining(template, joined)):
             continue
         reason = exits(template, Facts(), left=True)
         if reason:
             _end(journey.id, reason, ctx)
 
 
-def _began_by_joining(template: Template, group: str) -> bool:
+def began_by_joining(template: Template, group: str) -> bool:
+    """Whether a template follows up on joining a group of this name."""
     return template.trigger.on is On.GROUP_JOINED and template.trigger.group in ("", group)
 
 

@@ -7,7 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 from handlers.context import Context
 from handlers.filters import Ticked
+from handlers.journey import began_by_joining
 from handlers.router import Router
+from sop.group import Group
 from sop.receipt import Outcome, State
 from sop.update import (
     ClockTicked,
@@ -15,6 +17,7 @@ from sop.update import (
     FriendLost,
     GroupDismissed,
     Kind,
+    MembersLeft,
     MessageSent,
     TaskReported,
 )
@@ -84,6 +87,26 @@ def recall_after_opt_out(changed: ConsentChanged, ctx: Context) -> None:
 def recall_after_loss(lost: FriendLost, ctx: Context) -> None:
     _recall(
         ctx.tx.outbox.created_for(lost.member, sender=lost.staff), "对方已不再是好友，从群发任务里撤出", ctx
+    )
+
+
+@router.observe(Kind.MEMBERS_LEFT)
+def recall_after_leaving(left: MembersLeft, ctx: Context) -> None:
+    """What joining a group set off is not said to who has left it, though it was the last step and the journey is over."""
+    group = ctx.tx.groups.get(left.group)
+    for member in left.members:
+        unsent = ctx.tx.outbox.recent(states=(State.WAITING, State.CREATED), member=member)
+        _recall([entry for entry in unsent if _follows(entry, group, ctx)], "对方已退群，不再发送", ctx)
+
+
+def _follows(entry: Entry, group: Group | None, ctx: Context) -> bool:
+    """Whether a message belongs to a plan that joining this group began and leaving it ends."""
+    template = ctx.tx.templates.read(entry.message.template, entry.message.template_version)
+    return (
+        group is not None
+        and template is not None
+        and template.exit.left
+        and began_by_joining(template, group.name)
     )
 
 

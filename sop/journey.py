@@ -37,7 +37,6 @@ from sop.timing import at_local, local_day, next_monthday, next_weekday, spoken
 from sop.update import (
     AnswerGiven,
     CheckedIn,
-    CouponRedeemed,
     FriendAdded,
     LinkVisited,
     MembersJoined,
@@ -298,7 +297,7 @@ def channel_for(
 def signal_of(update: Update) -> Signal | None:
     """What an update shows about the member it is about, in the words of templates.
 
-    A coupon wanted is not yet a coupon claimed: who issues it says so.
+    A coupon wanted is not yet a coupon claimed, and a code redeemed names nobody: who issues and redeems says so.
     """
     match update:
         case LinkVisited():
@@ -307,8 +306,6 @@ def signal_of(update: Update) -> Signal | None:
             return Signal.ANSWERED
         case CheckedIn():
             return Signal.CHECKED_IN
-        case CouponRedeemed():
-            return Signal.COUPON_REDEEMED
         case OrderPaid():
             return Signal.ORDER_PAID
         case MessageHeard():

@@ -22,6 +22,7 @@ from bot.app import App, Role
 from bot.chance import SeededChance
 from bot.clock import TurnedClock
 from bot.config import Config
+from bot.console.app import add_operator
 from bot.simulator.corp import APP, KF_ACCOUNT
 from bot.simulator.simulator import Simulator
 from bot.simulator.task import waiting_for
@@ -42,6 +43,7 @@ structlog.configure(
 
 T = TypeVar("T")
 LIBRARY = Path(__file__).resolve().parents[1] / "sop" / "library"
+PASSWORD = "correct horse battery"
 THURSDAY = datetime(2026, 7, 2, 11, 0, tzinfo=UTC)  # Thursday 19:00 in Shanghai
 ADDRESS = re.compile(r"https?://[\w.:]+/l/[\w-]+")
 LONGEST_ERRAND = timedelta(seconds=40)  # what a few seconds of the platform's own delays may take
@@ -250,6 +252,14 @@ class World:
         await self.change(stock)
 
     # ------------------------------------------------------------ asking and changing
+
+    async def console(self, path: str) -> str:
+        """A page of the console, as an administrator reads it."""
+        base, browsers = f"{self.app.settings.public_url}/console", self.sim.browsers
+        await add_operator(self.app.db, "admin", PASSWORD, "admin", self.clock.now())
+        door = await browsers.open("admin", f"{base}/login")
+        await browsers.submit("admin", door.forms[0], name="admin", password=PASSWORD)
+        return (await browsers.open("admin", base + path)).html
 
     async def ask(self, question: Callable[[Tx], T]) -> T:
         now = self.clock.now()
