@@ -40,10 +40,21 @@ class Chats:
             raise Refused(f"内部群要有 {SMALLEST} 到 {LARGEST} 名员工", code=40058)
         if not _NUMBER.fullmatch(number):
             raise Refused("内部群编号只能是 1 到 32 位字母和数字", code=86001)
-        body = {"name": name, "owner": owner, "userlist": list(staff), "chatid": number}
-        answer = await self._change("appchat/create", body, app)
+        body: Body = {"name": name, "owner": owner, "userlist": list(staff), "chatid": number}
+        try:
+            await self._change("appchat/create", body, app)
+        except Refused as refusal:
+            if not await self._is_ours(number, app):
+                raise refusal
         await self._remember(number, len(staff))
-        return str(answer.get("chatid") or number)
+        return number
+
+    async def _is_ours(self, number: str, app: str) -> bool:
+        """Whether a group of this number is there already, made by an attempt whose answer was lost."""
+        try:
+            return (await self.get(number, app)).number == number
+        except Refused:
+            return False
 
     async def change(
         self,

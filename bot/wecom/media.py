@@ -41,6 +41,7 @@ AMR = b"#!AMR\n"
 AMR_FRAMES = (13, 14, 16, 18, 20, 21, 27, 32, 6)  # bytes of a 20 ms frame by its type
 FORGOTTEN = 40007
 
+MASS = (Channel.WELCOME, Channel.GROUP_SEND)
 CORP, PICTURE, MOMENT = "corp", "picture", "moment"
 
 
@@ -78,9 +79,12 @@ def _seconds(body: bytes) -> float:
 
 def files_of(content: Content) -> tuple[Media, ...]:
     """Every file a content needs on the platform."""
-    covers = [one.cover for one in content.articles]
+    return tuple(dict.fromkeys([*content.media, *_covers(content)]))
+
+
+def _covers(content: Content) -> list[Media]:
     mini = [content.mini.cover] if content.mini is not None and content.mini.cover is not None else []
-    return tuple(dict.fromkeys([*content.media, *covers, *mini]))
+    return [*(one.cover for one in content.articles), *mini]
 
 
 @dataclass(eq=False)
@@ -95,7 +99,9 @@ class Library:
         numbers: dict[Media, str] = {}
         for media in files_of(content):
             if channel is not Channel.WEBHOOK or media.form is not Form.IMAGE:
-                numbers[media] = await self._number(media, await self._place(channel, media, hook), hook)
+                numbers[media] = await self._number(
+                    media, await self._place(channel, content, media, hook), hook
+                )
         return numbers
 
     async def body(self, media: Media) -> bytes:
@@ -113,7 +119,7 @@ class Library:
         """The platform knows a number no more: whether any was old enough that a new one may help."""
         old = False
         for media in files_of(content):
-            place = await self._place(channel, media, hook)
+            place = await self._place(channel, content, media, hook)
             old |= await self._forget(media, place)
         return old
 
@@ -124,15 +130,15 @@ class Library:
 
     # ------------------------------------------------------------ numbers
 
-    async def _place(self, channel: Channel, media: Media, hook: str) -> str:
+    async def _place(self, channel: Channel, content: Content, media: Media, hook: str) -> str:
+        """Where a file must be known; an image of a mass send may wait long for its tap, so it stays for good."""
         if channel is Channel.WEBHOOK:
             return f"webhook:{limit.mark_of(hook)}"
         if channel is Channel.MOMENT:
             return MOMENT
-        mass = channel in (Channel.WELCOME, Channel.GROUP_SEND)
-        if mass and media.form is Form.IMAGE and await self._size(media) <= PICTURE_BYTES:
-            return PICTURE
-        return CORP
+        if channel not in MASS or media.form is not Form.IMAGE or media in _covers(content):
+            return CORP
+        return PICTURE if await self._size(media) <= PICTURE_BYTES else CORP
 
     async def _number(self, media: Media, place: str, hook: str) -> str:
         known = await self._known(media, place)

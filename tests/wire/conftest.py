@@ -14,6 +14,9 @@ from bot.clock import TurnedClock
 from bot.outgoing import File, Outgoing
 from bot.wecom.gateway import WeComGateway
 from bot.wecom.settings import Aibot, App, WeComSettings
+from sop.message import Form, Media
+from storage.engine import Database
+from storage.media import MediaStore
 from storage.shared_memory import MemoryShared
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -87,6 +90,15 @@ class Wire(Outgoing):
     @property
     def last(self) -> Asked:
         return self.asked[-1]
+
+
+def shelf_gateway(wire: Wire, db: Database) -> WeComGateway:
+    """A gateway whose messages may carry the files of a database."""
+    return WeComGateway(SETTINGS, wire, wire.clock, SeededChance(1), MemoryShared(), db)
+
+
+async def keep(db: Database, form: Form, name: str, body: bytes) -> Media:
+    return await db.write(lambda c: MediaStore(c, NOW).keep(form, name, body))
 
 
 @pytest.fixture
