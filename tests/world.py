@@ -205,11 +205,15 @@ class World:
         return len(waiting)
 
     async def staff_says(self, text: str, staff: str = "linmo") -> str:
-        talk = app_talk(APP, staff)
-        before = len(self.sim.world.talks[talk])
+        """Write to the app; returns what comes back."""
+        before = len(self.app_told(staff))
         self.sim.acts.tell(staff, text)
         await self.settle()
-        return "\n".join(_read(line) for line in self.sim.world.talks[talk][before:] if line.speaker != staff)
+        return "\n".join(self.app_told(staff)[before:])
+
+    def app_told(self, staff: str) -> list[str]:
+        """What the app has written to a staff member."""
+        return [_read(line) for line in self.sim.world.talks[app_talk(APP, staff)] if line.speaker != staff]
 
     def waiting_for(self, staff: str = "linmo") -> list[Task]:
         """Group sends that wait on a staff member's phone."""
