@@ -22,6 +22,8 @@ from typing import Self
 import structlog
 from aiohttp import web
 
+from bot.aibot_door import AibotDoors
+from bot.aibot_line import Lines
 from bot.bell import Bell
 from bot.chance import Chance, SystemChance
 from bot.cipher import Cipher
@@ -35,15 +37,16 @@ from bot.pages.app import add_pages
 from bot.scheduler import Scheduler
 from bot.sender import Sender
 from bot.server import Doors, Health, Metrics
-from bot.setting import cipher_keys, house_settings, wecom_settings
+from bot.setting import aibot_keys, cipher_keys, house_settings, wecom_settings
 from bot.wecom.gateway import WeComGateway
-from bot.wecom.parse import parse
+from bot.wecom.parse import parser_for
 from bot.worker import Worker, understand
 from handlers import ROUTERS
 from handlers.context import Context
 from handlers.reaction import Reaction
 from handlers.router import Switchboard
 from sop.errors import Misconfigured
+from sop.message import Channel
 from sop.receipt import State
 from sop.update import Update
 from storage import inbox, schema
@@ -80,6 +83,7 @@ HOMES = {
     "worker": Role.WORK,
     "sender": Role.SEND,
     "errands": Role.SEND,
+    "aibot": Role.SEND,
     "scheduler": Role.TICK,
 }  # which role does what
 
@@ -132,9 +136,9 @@ class App:
         self.shared = await self._stack.enter_async_context(self._shared())
         outgoing = await self._stack.enter_async_context(Outgoing(self.clock))
         self.settings = house_settings(self.config)
-        self.gateway = WeComGateway(
-            wecom_settings(self.config), outgoing, self.clock, self.chance, self.shared, self.db
-        )
+        wecom = wecom_settings(self.config)
+        self.parse = parser_for(wecom.aibots)
+        self.gateway = WeComGateway(wecom, outgoing, self.clock, self.chance, self.shared, self.db)
         self.switchboard = Switchboard(ROUTERS)
         self._ringing: dict[str, asyncio.Task[None]] = {}
         self.bells = {name: self._bell(name, role) for name, role in HOMES.items()}
@@ -186,7 +190,7 @@ class App:
                 self.db,
                 self.switchboard,
                 self.context_of,
-                understand(parse),
+                understand(self.parse),
                 self.clock,
                 self.bells["worker"],
                 name,
@@ -213,6 +217,8 @@ class App:
                 self.db, self.gateway, self.clock, self.bells["errands"], self.bells["worker"], idle_s=idle
             )
             runs += [("sender", sender.run), ("errands", errands.run)]
+            if self.gateway.aibots.lines:
+                runs.append(("aibot", self._lines(name).run))
         if Role.TICK in self.roles:
             scheduler = Scheduler(
                 self.db,
@@ -224,6 +230,20 @@ class App:
             )
             runs.append(("scheduler", scheduler.run))
         return runs
+
+    def _lines(self, name: str) -> Lines:
+        """The long connections of 智能机器人; of several processes each needs a name of its own to share them."""
+        return Lines(
+            self.db,
+            self.gateway.aibots.lines,
+            self.config.wecom.corp_id,
+            self.clock,
+            self.bells["aibot"],
+            self.bells["worker"],
+            self.bells["sender"].ring,
+            self.alarm,
+            f"{name}:{self.chance.token(6)}",
+        )
 
     async def _supervise(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
         """A role that fails says why and starts again: a database that was away comes back."""
@@ -268,7 +288,13 @@ class App:
         ciphers = {
             door: Cipher(token, aes_key, corp) for door, (token, aes_key) in cipher_keys(self.config).items()
         }
-        Doors(self.db, self.clock, corp, ciphers, self.bells["worker"], self.metrics, self.alarm).add_to(app)
+        doors = (self.db, self.clock, corp)
+        told = (self.bells["worker"], self.metrics, self.alarm)
+        Doors(*doors, ciphers, *told).add_to(app)
+        bots = {
+            door: Cipher(token, aes_key, "") for door, (token, aes_key) in aibot_keys(self.config).items()
+        }
+        AibotDoors(*doors, bots, *told, aibots=self.gateway.aibots, chance=self.chance).add_to(app)
         Health(self.db, self.metrics, self._measure).add_to(app)
         add_pages(
             app,
@@ -311,8 +337,13 @@ class App:
         now = self.clock.now()
         if (await self.db.read(inbox.counts))["waiting"]:
             return True
+        reached = {str(Channel.AIBOT): self.gateway.speakers(Channel.AIBOT)}
         waits = await self.db.read(
-            lambda c: [OutboxStore(c, now).next_at(), ErrandStore(c).next_at(), DueStore(c).next_at()]
+            lambda c: [
+                OutboxStore(c, now, reached).next_at(),
+                ErrandStore(c).next_at(),
+                DueStore(c).next_at(),
+            ]
         )
         return any(at is not None and at <= now for at in waits)
 

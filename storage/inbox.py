@@ -207,6 +207,12 @@ def counts(connection: Connection) -> dict[str, int]:
     return dict.fromkeys(names.values(), 0) | {names[state]: count for state, count in found}
 
 
+def state_of(connection: Connection, key: bytes) -> tuple[int, datetime] | None:
+    """Whether one thing waits, is done or is parked, and when it arrived; None when it never did."""
+    row = connection.execute(select(inbox.c.state, inbox.c.received_at).where(inbox.c.key == key)).first()
+    return None if row is None else (row.state, from_ms(row.received_at))
+
+
 def forget(connection: Connection, before: datetime) -> int:
     """Drop handled rows received before an instant; the freshness limit at the door must be shorter than this."""
     result = connection.execute(

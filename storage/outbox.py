@@ -224,6 +224,15 @@ class OutboxStore:
         unknown = and_(outbox.c.id.in_(list(ids)), outbox.c.state == State.UNKNOWN)
         self._connection.execute(update(outbox).where(unknown).values(reason=reason))
 
+    def hand_over(self, key: str, number: str) -> bool:
+        """Give a waiting message to the platform, which came for it; False when it does not wait, or no longer may be said."""
+        in_time = or_(outbox.c.deadline_at.is_(None), outbox.c.deadline_at > to_ms(self._now))
+        given = {"state": State.SENT, "number": number, "reason": "", "sent_at": to_ms(self._now)}
+        result = self._connection.execute(
+            update(outbox).where(outbox.c.key == key, _IS_WAITING, in_time).values(**given)
+        )
+        return bool(result.rowcount)
+
     def any_orphan(self, before: datetime) -> bool:
         """Was anything left in the middle of a send begun before an instant?"""
         return (

@@ -29,8 +29,11 @@ def stream(number: str, text: str, *, finish: bool, feedback: str = "", card: Bo
     return {"msgtype": "stream_with_template_card", "stream": block, "template_card": card}
 
 
-def plain_text(content: Content) -> Body:
-    """A text, which only a greeting may be."""
+def greeting(content: Content, key: str) -> Body:
+    """The first words when the chat is opened: a card or a text, nothing else."""
+    card = card_of(content, key)
+    if card is not None:
+        return {"msgtype": "template_card", "template_card": card}
     return {"msgtype": "text", "text": {"content": markdown(content)}}
 
 

@@ -178,7 +178,7 @@ class Line:
         """An answer to what is still open, else a push to where the bot was spoken to before."""
         number, kind = ticket.get("request", ""), ticket.get("kind", "")
         if kind == "greeting":
-            await self.ask("aibot_respond_welcome_msg", _greeting(parcel), number)
+            await self.ask("aibot_respond_welcome_msg", payload.greeting(parcel.content, parcel.key), number)
             return _sent(parcel)
         if number and kind == "message":
             try:
@@ -227,11 +227,6 @@ def _answer(parcel: Parcel) -> payload.Body:
         feedback=payload.feedback_id(parcel.key),
         card=payload.card_of(parcel.content, parcel.key),
     )
-
-
-def _greeting(parcel: Parcel) -> payload.Body:
-    card = payload.card_of(parcel.content, parcel.key)
-    return {"msgtype": "template_card", "template_card": card} if card else payload.plain_text(parcel.content)
 
 
 def _sent(parcel: Parcel) -> Sent:
