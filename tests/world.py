@@ -23,11 +23,20 @@ from bot.chance import SeededChance
 from bot.clock import TurnedClock
 from bot.config import Config
 from bot.console.app import add_operator
-from bot.simulator.corp import APP, KF_ACCOUNT
+from bot.simulator.corp import APP, BOT, KF_ACCOUNT, add_bot
 from bot.simulator.simulator import Simulator
 from bot.simulator.task import waiting_for
 from bot.simulator.visit import Page
-from bot.simulator.world import Line, Task, app_talk, friend_talk, group_talk, kf_talk
+from bot.simulator.world import (
+    Line,
+    Task,
+    app_talk,
+    bot_talk,
+    friend_talk,
+    group_talk,
+    internal_talk,
+    kf_talk,
+)
 from sop.coupon import Batch
 from sop.file import read
 from sop.member import Member
@@ -204,6 +213,15 @@ class World:
         await self.turn(minutes=15)
         return len(waiting)
 
+    async def bot_hears(self, text: str, staff: str = "linmo", *, group: str = "") -> str:
+        """Speak to the 智能机器人, alone or in an internal group; returns what it answers there."""
+        talk = internal_talk(group) if group else bot_talk(BOT, staff)
+        before = len(self.sim.world.talks[talk])
+        self.sim.bots.say(staff, text, group=group)
+        await self.settle()
+        lines = self.sim.world.talks[talk][before:]
+        return "\n".join(_read(line) for line in lines if line.speaker.startswith("aibot/"))
+
     async def staff_says(self, text: str, staff: str = "linmo") -> str:
         """Write to the app; returns what comes back."""
         before = len(self.app_told(staff))
@@ -278,13 +296,15 @@ class World:
 
 
 @asynccontextmanager
-async def world_at(start: datetime, folder: Path) -> AsyncIterator[World]:
-    """A corp with two employees and nobody else, and the bot connected to it."""
+async def world_at(start: datetime, folder: Path, *, aibot: str = "") -> AsyncIterator[World]:
+    """A corp with two employees and nobody else, and the bot connected to it; with a 智能机器人 of the mode ``aibot``."""
     clock = TurnedClock(start)
     async with Simulator(clock=clock, chance=SeededChance(7)) as sim:
         await sim.serve()
         sim.acts.hire("linmo", "林墨")
         sim.acts.hire("suhe", "苏禾")
+        if aibot:
+            add_bot(sim.world, aibot)
         config = _config(sim, folder)
         store = SqliteDatabase(
             config.storage.database.get_secret_value(), synchronous="OFF"

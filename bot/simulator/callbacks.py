@@ -233,7 +233,8 @@ class Callbacks:
 
     def _cipher(self, door: Door) -> Cipher:
         if door.name not in self._ciphers:
-            self._ciphers[door.name] = Cipher(door.token, door.aes_key, self._world.corp_id)
+            receiver = self._world.corp_id if door.for_corp else ""
+            self._ciphers[door.name] = Cipher(door.token, door.aes_key, receiver)
         return self._ciphers[door.name]
 
     def _signed(self, door: Door, encrypted: str) -> dict[str, str]:

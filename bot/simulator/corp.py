@@ -9,10 +9,11 @@ from typing import Any
 
 from bot.chance import Chance
 from bot.clock import Clock
-from bot.simulator.world import Door, Holder, KfAccount, Webhook, World
+from bot.simulator.world import Bot, Door, Holder, KfAccount, Webhook, World
 
 APP, AGENT_ID, ARCHIVE_AGENT_ID = "qunxing", 1000002, 2000004
 KF_ACCOUNT = "wkQXdemoKF000000000000000001"
+BOT, SOCKET = "helper", "/aibot/socket"
 LETTERS = string.ascii_letters + string.digits
 TAIL = "BCDFGHJKLNOPRSTVWXZabdefhijlmnpqrtuvxyz1235679"  # these set the spare bits
 
@@ -31,6 +32,16 @@ def open_corp(clock: Clock, chance: Chance, *, archive_door: bool = False) -> Wo
     return world
 
 
+def add_bot(world: World, mode: str, *, name: str = BOT, plain_ids: bool = True) -> Bot:
+    """A 智能机器人 somebody made in the console, with the keys of its transport."""
+    bot = Bot(name, "群星", mode, f"BOT-{world.number('bot')}", _letters(world.chance, 43), plain_ids)
+    world.bots[name] = bot
+    if mode == "webhook":
+        door = f"aibot/{name}"
+        world.doors[door] = Door(door, _letters(world.chance, 24), aes_key(world.chance), for_corp=False)
+    return bot
+
+
 def settings(world: World, api_base: str) -> dict[str, Any]:
     """What goes into the bot's configuration, shaped like its TOML."""
     wecom: dict[str, Any] = {"corp_id": world.corp_id, "api_base": api_base, "oauth_base": api_base}
@@ -46,6 +57,9 @@ def settings(world: World, api_base: str) -> dict[str, Any]:
     if "archive" in world.holders:
         feed = f"{api_base}/cgi-bin/archive/feed"
         wecom["archive"] = {"secret": world.holders["archive"].secret, "feed_url": feed}
+    if world.bots:
+        wecom["socket_base"] = f"{api_base.replace('http', 'ws', 1)}{SOCKET}"
+        wecom["aibot"] = [_bot_keys(world, bot) for bot in world.bots.values()]
     wecom["webhook"] = [{"name": hook.name, "key": hook.key} for hook in world.webhooks.values()]
     return {"wecom": wecom}
 
@@ -74,6 +88,14 @@ def _keys(world: World, name: str) -> dict[str, str]:
     if name in world.doors:
         keys |= {"token": world.doors[name].token, "aes_key": world.doors[name].aes_key}
     return keys
+
+
+def _bot_keys(world: World, bot: Bot) -> dict[str, str]:
+    keys = {"name": bot.name, "display_name": bot.display_name, "mode": bot.mode}
+    keys["userids"] = "plain" if bot.plain_ids else "encrypted"
+    if door := world.doors.get(f"aibot/{bot.name}"):
+        return {**keys, "token": door.token, "aes_key": door.aes_key}
+    return {**keys, "bot_id": bot.bot_id, "secret": bot.secret}
 
 
 def _letters(chance: Chance, size: int) -> str:

@@ -54,6 +54,8 @@ class Allowance:
     push_hour: int = 1_000
     accounts: int = 200  # message/send: accounts × 200 person-times a day for each app
     webhook_minute: int = 20
+    conversation_minute: int = 30  # what one 智能机器人 says in one conversation
+    conversation_hour: int = 1_000
     untokened_minute: int = 60  # kf/sync_msg without the doorbell's token; the platform gives no number
     appchat_minute: int = 20_000  # person-times
     appchat_hour: int = 150_000
@@ -114,6 +116,12 @@ class Limits:
     def picture(self, now: datetime) -> bool:
         a = self.allowance
         return self._all(("picture",), [(a.pictures_day, DAY), (a.pictures_month, 30 * DAY)], now)
+
+    def conversation(self, bot: str, chat: str, now: datetime) -> bool:
+        """Whether a bot may say one thing more in a conversation."""
+        a = self.allowance
+        sizes = [(a.conversation_minute, MINUTE), (a.conversation_hour, HOUR)]
+        return self._all(("conversation", bot, chat), sizes, now)
 
     def untokened(self, account: str, now: datetime) -> bool:
         return self._all(("untokened", account), [(self.allowance.untokened_minute, MINUTE)], now)

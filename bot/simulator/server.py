@@ -72,6 +72,9 @@ class Platform:
     limits: Limits
     credentials: Credentials
     answered: Callable[[], None] = lambda: None  # called when an answer is out
+    respond: Callable[[str, Mapping[str, Any]], Answer] = (
+        lambda code, body: {}
+    )  # a response_url of a 智能机器人
 
     def routes(self) -> list[web.RouteDef]:
         return [web.route("*", "/cgi-bin/{api:.+}", self.serve)]
@@ -115,6 +118,8 @@ class Platform:
                 )
             elif api in ("webhook/send", "webhook/upload_media"):
                 answer = self._webhook(request, api, body)
+            elif api == "aibot/response":
+                answer = self.respond(request.query.get("response_code", ""), _object(body))
             else:
                 who = self.credentials.check(request.query.get("access_token", ""), address)
                 holder = who.name

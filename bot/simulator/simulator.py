@@ -16,6 +16,7 @@ from bot.clock import Clock, TurnedClock
 from bot.outgoing import bare_session
 from bot.simulator import control, corp, page
 from bot.simulator.acts import Acts
+from bot.simulator.aibot import Aibots
 from bot.simulator.callbacks import Callbacks
 from bot.simulator.credentials import Credentials
 from bot.simulator.faults import Faults
@@ -60,6 +61,7 @@ class Simulator:
         self._tasks: set[asyncio.Task[None]] = set()
         self.callbacks: Callbacks
         self.acts: Acts
+        self.bots: Aibots
         self.browsers: Browsers
         self.app: web.Application
 
@@ -68,6 +70,10 @@ class Simulator:
         self.callbacks = Callbacks(self.world, self.faults, self._session, resend_wait_s=self._resend_wait_s)
         self.callbacks.bot_url = self._bot_url
         self.acts = Acts(self.world, self.callbacks)
+        self.bots = Aibots(
+            self.world, self.limits, self.faults, self._session, resend_wait_s=self._resend_wait_s
+        )
+        self.bots.bot_url = self._bot_url
         self.browsers = Browsers(self.world, self._session)
         self.app = self._application()
         return self
@@ -79,6 +85,7 @@ class Simulator:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.bots.aclose()
         await self.callbacks.aclose()
         if self._runner is not None:
             await self._runner.cleanup()
@@ -110,12 +117,12 @@ class Simulator:
         await site.start()
         port = self._runner.addresses[0][1]
         shown = "127.0.0.1" if host in ("0.0.0.0", "::", "") else host
-        self.api_base = self.browsers.login_base = f"http://{shown}:{port}"
+        self.api_base = self.browsers.login_base = self.bots.api_base = f"http://{shown}:{port}"
         return self.api_base
 
     async def connect(self, bot_url: str, *, tries: int = 1, wait_s: float = 1.0) -> dict[str, bool]:
         """Send callbacks to this bot from now on; which doors proved their keys."""
-        self.callbacks.bot_url = bot_url
+        self.callbacks.bot_url = self.bots.bot_url = bot_url
         proved: dict[str, bool] = {}
         for attempt in range(tries):
             if attempt:
@@ -145,6 +152,7 @@ class Simulator:
     async def quiet(self) -> None:
         """Wait until no callback is on its way."""
         await self.callbacks.quiet()
+        await self.bots.quiet()
 
     def summary(self) -> dict[str, int]:
         """What really happened, in numbers, for whoever checks the bot's own."""
@@ -162,6 +170,7 @@ class Simulator:
             "appchat_messages": counts["delivery appchat"],
             "moments_created": len(self.world.moments),
             "webhook_posts": counts["delivery webhook"],
+            "bot_answers": counts["delivery aibot"],
             "tasks_created": len(tasks),
             "tasks_confirmed": sum(len(task.confirmed) for task in tasks),
             "group_send_deliveries": counts["delivery group_send"],
@@ -171,11 +180,22 @@ class Simulator:
 
     def _application(self) -> web.Application:
         app = web.Application(client_max_size=LARGEST_REQUEST)
-        platform = Platform(self.world, self.faults, self.limits, self.credentials, self._ring_waiting)
+        platform = Platform(
+            self.world, self.faults, self.limits, self.credentials, self._ring_waiting, self.bots.respond
+        )
         app.add_routes(platform.routes())
+        app.router.add_get(corp.SOCKET, self.bots.sockets.serve)
+        app.router.add_get("/aibot/file/{code}", self._file)
         app.add_routes(control.Control(self.world, self.faults, self.credentials, self.callbacks).routes())
         page.Page(self).attach(app)
         return app
+
+    async def _file(self, request: web.Request) -> web.Response:
+        """A file somebody showed a bot."""
+        sealed = self.bots.file(request.match_info["code"])
+        if sealed is None:
+            raise web.HTTPForbidden
+        return web.Response(body=sealed, content_type="application/octet-stream")
 
     def _ring_waiting(self) -> None:
         while self.world.rung:

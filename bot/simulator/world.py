@@ -33,10 +33,11 @@ class Holder:
 class Door:
     """One callback address of the bot, with the key pair set for it in the console."""
 
-    name: str  # app/<name> | contact | kf | archive
+    name: str  # app/<name> | contact | kf | archive | aibot/<name>
     token: str
     aes_key: str
     agent_id: int = 0
+    for_corp: bool = True  # what is sealed names the corp; for a 智能机器人 it names nobody
 
 
 @dataclass
@@ -227,6 +228,28 @@ class Moment:
 
 
 @dataclass
+class Bot:
+    """A 智能机器人: called back, or on a long connection. ``plain_ids`` when a 超级管理员 made it."""
+
+    name: str
+    display_name: str
+    mode: str  # webhook | websocket
+    bot_id: str
+    secret: str
+    plain_ids: bool = True
+
+
+@dataclass
+class InternalGroup:
+    """A group of employees only; bots may sit in it."""
+
+    id: str
+    name: str
+    staff: list[str] = field(default_factory=list)
+    bots: set[str] = field(default_factory=set)
+
+
+@dataclass
 class OneUse:
     """A code that works once and not for long (welcome, kf welcome, login, card response)."""
 
@@ -283,6 +306,8 @@ class World:
         self.tasks: dict[str, Task] = {}
         self.accounts: dict[str, KfAccount] = {}
         self.webhooks: dict[str, Webhook] = {}
+        self.bots: dict[str, Bot] = {}
+        self.internal: dict[str, InternalGroup] = {}
         self.archive: list[dict[str, Any]] = []
         self.kept: dict[str, Kept] = {}
         self.pictures: dict[str, int] = {}  # addresses for good, and how many bytes are behind them
@@ -352,7 +377,8 @@ class World:
             return self.staff[person].name
         if person in self.members:
             return self.members[person].name
-        return person
+        bot = self.bots.get(person.removeprefix("aibot/"))
+        return bot.display_name if bot else person
 
     def app_names(self) -> list[str]:
         return [name.removeprefix("app/") for name, holder in self.holders.items() if holder.is_app]
@@ -380,6 +406,14 @@ def appchat_talk(number: str) -> str:
 
 def moment_talk(staff: str) -> str:
     return f"moment/{staff}"
+
+
+def bot_talk(bot: str, staff: str) -> str:
+    return f"aibot/{bot}/{staff}"
+
+
+def internal_talk(group: str) -> str:
+    return f"internal/{group}"
 
 
 def webhook_talk(name: str) -> str:
