@@ -22,7 +22,7 @@ from bot.parcel import receipt_of
 from bot.server import Doors
 from bot.wecom import aibot_payload as payload
 from bot.wecom.aibot import Aibots
-from bot.wecom.aibot_card import clicked_card
+from bot.wecom.aibot_click import clicked_card
 from bot.wecom.aibot_parse import STREAM_LIFE, event_of, knock_of, read, stream_of
 from bot.wecom.aibot_webhook import open_envelope, seal_envelope
 from bot.wecom.callback import LARGEST_BODY

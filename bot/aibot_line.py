@@ -18,7 +18,7 @@ import structlog
 
 from bot.bell import Bell
 from bot.clock import Clock
-from bot.wecom.aibot_card import clicked_card
+from bot.wecom.aibot_click import clicked_card
 from bot.wecom.aibot_parse import event_of, knock_of
 from bot.wecom.aibot_socket import BEAT_S, Line, Lost, TakenOver
 from sop.errors import Blocked, SendError
