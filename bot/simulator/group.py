@@ -24,6 +24,8 @@ def changed(world: World, group: Group) -> tuple[str, str]:
 
 
 def listing(call: Call) -> Answer:
+    if not call.body.get("owner_filter") and len(call.world.staff) > call.world.rules.unfiltered_staff:
+        raise Refusal(81017)
     owners = {name.lower() for name in call.part("owner_filter").get("userid_list") or []}
     groups = [
         {"chat_id": group.id, "status": 0}

@@ -66,6 +66,7 @@ class Allowance:
     moments_minute: int = 10
     pictures_day: int = 1000
     pictures_month: int = 3000
+    ways: int = 500_000  # to staff and into groups together
     wrong_secrets: int = 10  # then the address is banned for an hour
 
 

@@ -38,7 +38,11 @@ def get_by_staff(call: Call) -> Answer:
     if not wanted:
         raise Refusal(40035, "userid_list")
     staff = [staff_named(call.world, name) for name in wanted]
-    bonds = [bond for name in staff for bond in call.world.friends_of(name) if not bond.half]
+    unlicensed = [name for name in staff if not call.world.staff[name].licensed]
+    if len(unlicensed) == len(staff):
+        raise Refusal(701008)
+    able = [name for name in staff if name not in unlicensed]
+    bonds = [bond for name in able for bond in call.world.friends_of(name) if not bond.half]
     page, cursor = paged(bonds, call, default=50, most=100)
     contacts = [
         {
@@ -50,8 +54,17 @@ def get_by_staff(call: Call) -> Answer:
     return {
         "external_contact_list": contacts,
         "next_cursor": cursor,
-        "fail_info": {"unlicensed_userid_list": []},
+        "fail_info": {"unlicensed_userid_list": unlicensed},
     }
+
+
+def remark(call: Call) -> Answer:
+    bond = relation(call.world, call.text("userid"), call.text("external_userid"))
+    changes = ("remark", "description", "remark_company", "remark_mobiles", "remark_pic_mediaid")
+    if not any(name in call.body for name in changes):
+        raise Refusal(40035, "nothing to change")
+    bond.remark = call.text("remark", default=bond.remark)
+    return {}
 
 
 def staff_named(world: World, name: str) -> str:
@@ -114,5 +127,6 @@ CALLS = {
     "externalcontact/get_follow_user_list": Api("GET", staff_list),
     "externalcontact/list": Api("GET", friends_list),
     "externalcontact/get": Api("GET", get),
+    "externalcontact/remark": Api("POST", remark),
     "externalcontact/batch/get_by_user": Api("POST", get_by_staff),
 }

@@ -18,6 +18,7 @@ from aiohttp import web
 from bot.simulator import (
     appchat,
     archive,
+    greeting,
     group,
     kf,
     login,
@@ -25,8 +26,10 @@ from bot.simulator import (
     member,
     message,
     moment,
+    statistic,
     tag,
     task,
+    way,
     welcome,
 )
 from bot.simulator.calls import Answer, Api, Call, Refusal
@@ -49,6 +52,9 @@ CALLS: dict[str, Api] = {
     **member.CALLS,
     **tag.CALLS,
     **group.CALLS,
+    **way.CALLS,
+    **greeting.CALLS,
+    **statistic.CALLS,
     **task.CALLS,
     **welcome.CALLS,
     **message.CALLS,

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -45,6 +45,7 @@ class Staff:
     id: str
     name: str
     console_welcome: bool = False  # a welcome set in the console takes the code away from apps
+    licensed: bool = True  # for interop with members; without it their friends are not told
 
 
 @dataclass
@@ -171,6 +172,35 @@ class KfAccount:
 
 
 @dataclass
+class Way:
+    """A QR code that leads to staff, or into groups."""
+
+    id: str
+    to_groups: bool
+    scene: int
+    made: datetime
+    sort: int = 2  # 1 leads to one of the staff, 2 to several
+    state: str = ""
+    remark: str = ""
+    staff: list[str] = field(default_factory=list)
+    skip_verify: bool = True
+    groups: list[str] = field(default_factory=list)
+    opens_rooms: bool = True
+    room_name: str = ""
+    room_number: int = 1
+    scans: int = 0
+
+
+@dataclass
+class Greeting:
+    """A group welcome in the library; ``by`` is the holder that put it there."""
+
+    id: str
+    content: Mapping[str, Any]
+    by: str = ""
+
+
+@dataclass
 class Webhook:
     """The address of one internal group's push; ``posts`` is what came."""
 
@@ -283,6 +313,8 @@ class Rules:
     kf_days: int = 3
     kf_all_ways: bool = True  # ways between sessions' states that the platform draws and does not write down
     doorbell_s: float = 15.0
+    room_seats: int = 200  # a group is full with so many
+    unfiltered_staff: int = 1000  # with more, groups are listed by owner only
     allowed_ips: frozenset[str] | None = None
     trusted_domains: frozenset[str] | None = None
     whole_corp_sees_app: bool = True
@@ -308,6 +340,8 @@ class World:
         self.webhooks: dict[str, Webhook] = {}
         self.bots: dict[str, Bot] = {}
         self.internal: dict[str, InternalGroup] = {}
+        self.ways: dict[str, Way] = {}
+        self.greetings: dict[str, Greeting] = {}
         self.archive: list[dict[str, Any]] = []
         self.kept: dict[str, Kept] = {}
         self.pictures: dict[str, int] = {}  # addresses for good, and how many bytes are behind them
