@@ -8,11 +8,13 @@ from handlers.context import Context
 from handlers.filters import InConversation, Keyword, That, Via, Waited, folded
 from handlers.router import Router
 from sop.consent import wish
+from sop.coupon import Already, Issued
 from sop.interaction import AnswerOption, checked_text, heard, result_text, tally
 from sop.message import Channel, Choice, Content, Message, Option, Reply
 from sop.template import CheckIn, Reward
 from sop.timing import local_day
 from sop.update import AnswerGiven, CheckedIn, Kind, MessageHeard, Update, WaitEnded
+from storage.alarm import raise_alarm
 from storage.conversation import Conversation
 from storage.interaction import CLOSE, Run
 
@@ -185,7 +187,7 @@ def check_in_by_word(said: MessageHeard, ctx: Context) -> Reply:
     if today in ctx.tx.interactions.days(said.member, today):
         return Reply.of(checked_text(ctx.tx.interactions.streak(said.member, today)))
     streak = ctx.tx.interactions.streak(said.member, today) + 1
-    return Reply.of(checked_text(streak, *_prizes(streak, ctx)))
+    return Reply.of(checked_text(streak, *_prizes(said.member, streak, ctx)))
 
 
 @router.observe(Kind.MESSAGE, where=Via("archive") & Keyword("签到", "打卡"))
@@ -201,7 +203,7 @@ def check_in(checked: CheckedIn, ctx: Context) -> Reply:
     streak = ctx.tx.interactions.streak(checked.member, today)
     if not is_first:
         return Reply.of(checked_text(streak))
-    prizes = _prizes(streak, ctx)
+    prizes = _prizes(checked.member, streak, ctx)
     for reward in _rewards(streak, ctx):
         _give(checked.member, reward, ctx)
     return Reply.of(checked_text(streak, *prizes))
@@ -214,15 +216,27 @@ def _rewards(streak: int, ctx: Context) -> list[Reward]:
     return sorted((reward for reward in rewards if reward.days == streak), key=repr)
 
 
-def _prizes(streak: int, ctx: Context) -> tuple[list[str], list[str]]:
-    """The names of the tags and of the coupons this streak earns."""
+def _prizes(member: str, streak: int, ctx: Context) -> tuple[list[str], list[str]]:
+    """The names of the tags and of the coupons this streak earns; what cannot be given is not promised."""
     rewards = _rewards(streak, ctx)
     batches = [ctx.tx.coupons.batch(reward.coupon) for reward in rewards if reward.coupon]
-    return [reward.tag for reward in rewards if reward.tag], [batch.name for batch in batches if batch]
+    given = [batch.name for batch in batches if batch and ctx.tx.coupons.would_issue(batch, member)]
+    return [reward.tag for reward in rewards if reward.tag], given
 
 
 def _give(member: str, reward: Reward, ctx: Context) -> None:
     if reward.tag:
         ctx.tx.tags.add(member, reward.tag, reason=f"连续打卡 {reward.days} 天")
-    if reward.coupon and ctx.tx.coupons.batch(reward.coupon) is not None:
-        ctx.tx.coupons.issue(reward.coupon, member)
+    if not reward.coupon:
+        return
+    batch = ctx.tx.coupons.batch(reward.coupon)
+    answer = ctx.tx.coupons.issue(batch.id, member) if batch else None
+    if not isinstance(answer, Issued | Already):
+        _owe(reward, batch.name if batch else reward.coupon, ctx)
+
+
+def _owe(reward: Reward, name: str, ctx: Context) -> None:
+    """Somebody earned what is not there: operators should know on the same day."""
+    today = local_day(ctx.now, ctx.settings.zone).isoformat()
+    text = f"有人连续打卡 {reward.days} 天，奖励券「{name}」却发不出去：没有这一批、不在有效期，或已经领完。补上后请手动发给 TA。"
+    raise_alarm(ctx.tx.connection, f"reward:{reward.coupon}:{today}", text, ctx.now)

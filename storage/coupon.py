@@ -9,7 +9,19 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, case, func, select, update
 
-from sop.coupon import Allowed, Batch, Claim, Coupon, Issued, Redeemed, Redemption, SoldOut, claim, redeem
+from sop.coupon import (
+    Allowed,
+    Already,
+    Batch,
+    Claim,
+    Coupon,
+    Issued,
+    Redeemed,
+    Redemption,
+    SoldOut,
+    claim,
+    redeem,
+)
 from sop.errors import NotFound
 from storage.due import Due, DueStore
 from storage.engine import can_skip_locked, insert_into, one_at_a_time
@@ -137,6 +149,11 @@ class CouponStore:
         if remind_at := given.remind_at():
             DueStore(self._connection).add(Due(what=REMIND, whom=given.code, occurrence="1", at=remind_at))
         return Issued(given, batch)
+
+    def would_issue(self, batch: Batch, to: str) -> bool:
+        """Whether asking for this member would end with a code in their hands."""
+        verdict = claim(batch, self.held_of(batch.id, to), self._now)
+        return isinstance(verdict, Already) or (isinstance(verdict, Allowed) and self.any_left(batch.id))
 
     def _take(self, batch_id: str, member: str, nth: int, expires: datetime | None) -> Coupon | None:
         take = _TAKE_UNLOCKED if can_skip_locked(self._connection) else _TAKE
