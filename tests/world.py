@@ -330,14 +330,14 @@ async def fleet_at(start: datetime, folder: Path, database: str, redis: str) -> 
 
 def _config(sim: Simulator, folder: Path, **storage: str) -> Config:
     plain = sim.settings()
-    port = _free_port()
+    port = free_port()
     plain["server"] = {"host": "127.0.0.1", "port": port, "public_url": f"http://127.0.0.1:{port}"}
     plain["storage"] = {"database": f"sqlite:///{folder / 'world.sqlite'}", **storage}
     plain["community"] = {"operators": ["linmo"]}
     return Config.model_validate(plain)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -6,7 +6,7 @@ Everything is drawn from the sample's seed and happens on the world's clock.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
@@ -50,8 +50,10 @@ class Deed:
 class Script:
     """Plays the sample community; ``run`` goes on until it is cancelled."""
 
-    def __init__(self, simulator: Simulator, sample: Sample) -> None:
-        self._sim, self._sample = simulator, sample
+    def __init__(
+        self, simulator: Simulator, sample: Sample, *, patience: Mapping[str, Patience] = STAFF_PATIENCE
+    ) -> None:
+        self._sim, self._sample, self._patience = simulator, sample, patience
         self._acts, self._world = simulator.acts, simulator.world
         self._chance = SeededChance(sample.seed + 2)
         self._seen_tasks: dict[tuple[str, str], datetime] = {}
@@ -208,7 +210,7 @@ class Script:
         ]
         if not buttons:
             return
-        patience = STAFF_PATIENCE.get(staff, ANY_PATIENCE)
+        patience = self._patience.get(staff, ANY_PATIENCE)
         await self._wait(patience.least * 60, patience.most * 60)
         box = card.get("checkbox")
         options = {box["question_key"]: [self._chance.choice(box["option_list"])["id"]]} if box else None
@@ -224,7 +226,7 @@ class Script:
                     self._look_at_sends(staff)
 
     def _look_at_sends(self, staff: str) -> None:
-        now, patience = self._sim.clock.now(), STAFF_PATIENCE.get(staff, ANY_PATIENCE)
+        now, patience = self._sim.clock.now(), self._patience.get(staff, ANY_PATIENCE)
         for task in waiting_for(self._world, staff):
             key = (task.id, staff)
             if key not in self._seen_tasks:
