@@ -12,7 +12,9 @@ from handlers.context import Context
 from handlers.router import Router
 from sop.activity import NO_GROUP, TALK, Activity, hash_of, short_key
 from sop.kf import KfEntered, KfSessionChanged, KfStaffSpoke
+from sop.notice import PlatformTold
 from sop.packed import to_plain
+from sop.staff import TransferFailed
 from sop.update import (
     AnswerGiven,
     AppOpened,
@@ -66,6 +68,7 @@ UNLOGGED = frozenset(
         Kind.FRIEND_EDITED,
         Kind.TAG_EDITED,
         Kind.STAFF_CHANGED,
+        Kind.STAFF_RENAMED,
         Kind.TAG_REQUESTED,
         Kind.MESSAGE_REVIEWED,
     }
@@ -236,8 +239,16 @@ def _reacted(told: MomentReported, ctx: Context) -> Facts:
             }
 
 
+def _stayed(failed: TransferFailed, ctx: Context) -> Facts:
+    yield {"kind": "stayed", "member": failed.member, "ref": f"{failed.reason}:{failed.staff}"}
+
+
+def _told(told: PlatformTold, ctx: Context) -> Facts:
+    yield {"kind": "told", "member": told.fact("ExternalUserID")[:64], "ref": told.name[:160]}
+
+
 def _unknown(unknown: Unknown, ctx: Context) -> Facts:
-    yield {"kind": "unknown", "ref": unknown.name}
+    yield {"kind": "unknown", "ref": unknown.name[:160]}
 
 
 READERS: dict[Kind, Callable[[Any, Context], Facts]] = {
@@ -266,5 +277,7 @@ READERS: dict[Kind, Callable[[Any, Context], Facts]] = {
     Kind.TIER_CHANGED: _promoted,
     Kind.MESSAGE_SENT: _received,
     Kind.MOMENT_REPORTED: _reacted,
+    Kind.TRANSFER_FAILED: _stayed,
+    Kind.PLATFORM_TOLD: _told,
     Kind.UNKNOWN: _unknown,
 }

@@ -9,8 +9,9 @@ from handlers.filters import FROM_STAFF, Keyword
 from handlers.router import Router
 from sop.message import Reply
 from sop.receipt import State
+from sop.staff import StaffChanged
 from sop.timing import local_day
-from sop.update import AnswerGiven, AppOpened, CardClicked, Kind, MessageHeard, StaffChanged
+from sop.update import AnswerGiven, AppOpened, CardClicked, Kind, MessageHeard
 from storage.errand import Errand
 
 router = Router("staff")
@@ -78,7 +79,7 @@ def count_the_answer(card: CardClicked, ctx: Context) -> None:
 @router.observe(Kind.CARD_CLICKED)
 def close_the_card(card: CardClicked, ctx: Context) -> None:
     """Who pressed sees that it was heard; the code for that works once, for 72 hours."""
-    if card.response_code and card.app:
+    if card.response_code and card.app and not card.menu:
         data = {"code": card.response_code, "staff": card.staff, "app": card.app, "button": PRESSED}
         mark = hashlib.sha256(card.response_code.encode()).hexdigest()
         ctx.tx.errands.add(Errand(what="card", whom=mark, at=ctx.now, data=data))

@@ -45,6 +45,8 @@ KINDS: dict[str, str] = {
     "opened": "打开应用",
     "liked": "朋友圈点赞",
     "commented": "朋友圈评论",
+    "stayed": "未能转接",
+    "told": "平台通知",
     "unknown": "其他事件",
 }
 TALK = "spoke"  # a member's words in a group: they make turns and answer each other

@@ -7,7 +7,7 @@ clock brings. Past the edge nobody has seen XML, JSON or HTTP. ``at`` is when it
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar, Literal
@@ -34,6 +34,8 @@ class Kind(StrEnum):
     FEEDBACK_GIVEN = "feedback_given"
     APP_OPENED = "app_opened"
     STAFF_CHANGED = "staff_changed"
+    STAFF_RENAMED = "staff_renamed"
+    TRANSFER_FAILED = "transfer_failed"
     MESSAGE_RECALLED = "message_recalled"
     KF_RANG = "kf_rang"
     KF_ACCOUNTS_CHANGED = "kf_accounts_changed"
@@ -61,16 +63,21 @@ class Kind(StrEnum):
     MESSAGE_SENT = "message_sent"
     TAG_REQUESTED = "tag_requested"
     MESSAGE_REVIEWED = "message_reviewed"
+    PLATFORM_TOLD = "platform_told"
     UNKNOWN = "unknown"
+
+
+Facts = tuple[tuple[str, str], ...]  # elements of a callback as (path, text), in their order
 
 
 @dataclass(frozen=True, kw_only=True)
 class Update:
-    """Something that happened, at an aware instant, known by ``id``."""
+    """Something that happened, at an aware instant, known by ``id``; ``extra`` is what it told beside its own fields."""
 
     kind: ClassVar[Kind]
     at: datetime
     id: str = ""
+    extra: Facts = field(default=(), compare=False)
 
 
 @dataclass(frozen=True)
@@ -95,6 +102,7 @@ class MessageHeard(Update):
     ``aibot``: staff to a 智能机器人 (``account`` is its name), alone or in an internal group; with ``alias``
     ``member`` is an id that only this bot knows them by.
     ``quoted`` is what they quoted, ``reply_to`` the identity of the update it was, where we know it.
+    ``file`` is the platform's number of a picture, voice or video sent to our app, good for three days.
     """
 
     kind = Kind.MESSAGE
@@ -110,6 +118,7 @@ class MessageHeard(Update):
     from_staff: bool = False
     alias: bool = False
     quoted: str = ""
+    file: str = ""
     ticket: Ticket | None = None
 
 
@@ -276,7 +285,10 @@ class TagEdited(Update):
 
 @dataclass(frozen=True, kw_only=True)
 class CardClicked(Update):
-    """Staff pressed a button or submitted a vote on a template card of an app or, in ``group``, of a 智能机器人."""
+    """Staff pressed a button or submitted a vote on a template card of an app or, in ``group``, of a 智能机器人.
+
+    With ``menu`` they chose from the menu in the card's corner, and the card stays as it is.
+    """
 
     kind = Kind.CARD_CLICKED
     staff: str
@@ -285,6 +297,7 @@ class CardClicked(Update):
     app: str = ""
     response_code: str = ""
     options: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    menu: bool = False
     via: Literal["app", "aibot"] = "app"
     group: str = ""
     ticket: Ticket | None = None
@@ -312,15 +325,6 @@ class FeedbackGiven(Update):
     verdict: Literal["good", "bad", "withdrawn"]
     reasons: tuple[str, ...] = ()
     words: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class StaffChanged(Update):
-    """An employee came into or went out of the app's sight."""
-
-    kind = Kind.STAFF_CHANGED
-    staff: str
-    present: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -483,7 +487,8 @@ class MessageReviewed(Update):
 
 @dataclass(frozen=True, kw_only=True)
 class Unknown(Update):
-    """An event we have no name for; stored, counted and harmless. ``name`` is the platform's."""
+    """An event we have no name for; stored, counted and harmless. ``name`` and ``facts`` are the platform's."""
 
     kind = Kind.UNKNOWN
     name: str = ""
+    facts: Facts = ()

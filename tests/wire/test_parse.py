@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 
 from bot.wecom.card import number_of, run_of
 from bot.wecom.parse import parse
-from sop.archive import ArchiveRang
+from sop.archive import ArchiveDecided, ArchiveRang
 from sop.errors import Malformed, Refused
 from sop.kf import KfAccountsChanged, KfRang
+from sop.notice import PlatformTold
+from sop.staff import StaffChanged, StaffRenamed, TransferFailed
 from sop.update import (
     AppOpened,
     CardClicked,
@@ -25,7 +27,6 @@ from sop.update import (
     MembersJoined,
     MembersLeft,
     MessageHeard,
-    StaffChanged,
     TagEdited,
     Unknown,
     Update,
@@ -119,6 +120,10 @@ def friend(kind: type, **values: object) -> Update:
     return made
 
 
+def told(name: str, *facts: tuple[str, str]) -> Update:
+    return PlatformTold(at=AT, id="k", name=name, app="community", facts=facts)
+
+
 def unknown(name: str) -> Update:
     return Unknown(at=AT, id="k", name=name)
 
@@ -127,15 +132,15 @@ CALLBACKS: dict[str, tuple[bytes, Update]] = {
     "text": (TEXT, MessageHeard(text="本周 <b>互动</b> & 排行", **HEARD)),  # type: ignore[arg-type]
     "image": (
         from_staff("MsgType=image", "PicUrl=http://x", "MediaId=M1", "<MsgId>1</MsgId>"),
-        MessageHeard(media="image", **HEARD),  # type: ignore[arg-type]
+        MessageHeard(media="image", file="M1", **HEARD),  # type: ignore[arg-type]
     ),
     "voice": (
         from_staff("MsgType=voice", "MediaId=M1", "Format=amr"),
-        MessageHeard(media="voice", **HEARD),  # type: ignore[arg-type]
+        MessageHeard(media="voice", file="M1", **HEARD),  # type: ignore[arg-type]
     ),
     "video": (
         from_staff("MsgType=video", "MediaId=M1", "ThumbMediaId=M2"),
-        MessageHeard(media="video", **HEARD),  # type: ignore[arg-type]
+        MessageHeard(media="video", file="M1", **HEARD),  # type: ignore[arg-type]
     ),
     "location": (
         from_staff("MsgType=location", "Location_X=30.1", "Location_Y=120.2", "Scale=15", "Label=西湖"),
@@ -177,15 +182,27 @@ CALLBACKS: dict[str, tuple[bytes, Update]] = {
     ),
     "a card's menu": (
         from_staff("MsgType=event", "Event=template_card_menu_event", "TaskId=notice-9", "EventKey=mute_7d"),
-        CardClicked(at=AT, id="k", staff="linmo", task="notice-9", key="mute_7d", app="community"),
+        CardClicked(at=AT, id="k", staff="linmo", task="notice-9", key="mute_7d", app="community", menu=True),
     ),
     "an employee gone": (
         event("change_contact", "ChangeType=delete_user", "UserID=SuHe"),
-        StaffChanged(at=AT, id="k", staff="suhe", present=False),
+        StaffChanged(at=AT, id="k", staff="suhe", present=False, left=True),
+    ),
+    "an employee hired": (
+        event("change_contact", "ChangeType=create_user", "UserID=SuHe", "<Department>1,2</Department>"),
+        StaffChanged(at=AT, id="k", staff="suhe", present=True),
+    ),
+    "an employee with another number": (
+        event("change_contact", "ChangeType=update_user", "UserID=SuHe", "NewUserID=SuHe.2"),
+        StaffRenamed(at=AT, id="k", staff="suhe", now="suhe.2"),
+    ),
+    "an employee written otherwise": (
+        event("change_contact", "ChangeType=update_user", "UserID=SuHe", "NewUserID=SUHE"),
+        told("change_contact/update_user", ("UserID", "SuHe"), ("NewUserID", "SUHE")),
     ),
     "a department made": (
         event("change_contact", "ChangeType=create_party", "<Id>2</Id>"),
-        unknown("change_contact/create_party"),
+        told("change_contact/create_party", ("Id", "2")),
     ),
     "a new friend": (
         contact("add_external_contact", "State=poster_0103", "WelcomeCode=W1"),
@@ -205,11 +222,19 @@ CALLBACKS: dict[str, tuple[bytes, Update]] = {
     "staff deleted by a friend": (contact("del_follow_user"), friend(FriendLost, by="member")),
     "a failed transfer": (
         contact("transfer_fail", "FailReason=customer_refused"),
-        unknown("change_external_contact/transfer_fail"),
+        friend(TransferFailed, reason="refused"),
+    ),
+    "a transfer over the limit": (
+        contact("transfer_fail", "FailReason=customer_limit_exceed"),
+        friend(TransferFailed, reason="limit"),
+    ),
+    "a transfer failed for a reason of tomorrow": (
+        contact("transfer_fail", "FailReason=moon_phase"),
+        friend(TransferFailed, reason="unknown"),
     ),
     "archiving agreed": (
         contact("msg_audit_approved"),
-        unknown("change_external_contact/msg_audit_approved"),
+        ArchiveDecided(at=AT, id="k", member=ALICE, scope="linmo", agreed=True),
     ),
     "a new group": (chat("create"), moved(GroupCreated)),
     "a dissolved group": (chat("dismiss"), moved(GroupDismissed)),
@@ -255,12 +280,15 @@ CALLBACKS: dict[str, tuple[bytes, Update]] = {
     ),
     "an acquisition event": (
         event("customer_acquisition", "ChangeType=balance_low"),
-        unknown("customer_acquisition/balance_low"),
+        told("customer_acquisition/balance_low"),
     ),
-    "a location report": (event("LOCATION", "Latitude=1", "Longitude=2"), unknown("LOCATION")),
+    "a location report": (
+        event("LOCATION", "Latitude=1", "Longitude=2"),
+        told("LOCATION", ("Latitude", "1"), ("Longitude", "2")),
+    ),
     "a finished job": (
         event("batch_job_result", "<BatchJob><JobId>j</JobId></BatchJob>"),
-        unknown("batch_job_result"),
+        told("batch_job_result", ("BatchJob.JobId", "j")),
     ),
 }
 
