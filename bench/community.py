@@ -14,13 +14,9 @@ from sqlalchemy import Connection, Engine, event, func, insert, select
 from bot.bell import Bell
 from bot.chance import SystemChance
 from bot.clock import SystemClock
-from bot.wecom.parse import parse
-from bot.worker import Worker, understand
-from handlers import ROUTERS
+from bot.planner import Planner
 from handlers.context import Context, Settings
-from handlers.router import Switchboard
-from sop.update import ClockTicked, Update
-from storage import inbox
+from sop.update import Update
 from storage.engine import Database
 from storage.instant import to_ms
 from storage.tables import due, friend, journey, member, outbox
@@ -57,14 +53,13 @@ text = "第二天，继续。"
 """
 
 
-def worker_over(db: Database, bell: Bell) -> Worker:
+def planner_over(db: Database) -> Planner:
     clock, chance = SystemClock(), SystemChance()
 
     def context_of(update: Update, tx: Tx) -> Context:
         return Context(tx, tx.now, Settings(), chance.token, chance.fraction, update)
 
-    board = Switchboard(ROUTERS)
-    return Worker(db, board, context_of, understand(parse), clock, bell, "bench", alone=True)
+    return Planner(db, context_of, clock, Bell(clock), "bench", alone=True)
 
 
 async def populate(db: Database, count: int, now: datetime) -> None:
@@ -106,24 +101,10 @@ def _write(connection: Connection, numbers: range, now: int) -> None:
     )
 
 
-async def plan_everything(db: Database, worker: Worker) -> None:
-    """Tick until no step is due; the next step of each waits a day."""
-    clock = SystemClock()
-    while await db.read(lambda c: still_due(c, clock.now())):
-        await tick(db)
-        while await worker.work_once():
-            pass
-
-
-async def tick(db: Database) -> None:
-    now = SystemClock().now()
-    ticked = ClockTicked(at=now, name="due", slot=now, id=f"tick:due:{now.isoformat()}")
-    knock = inbox.knock_of(ticked, lane="clock:due", now=now)
-    await db.write(lambda c: inbox.insert(c, [knock]))
-
-
-def still_due(connection: Connection, now: datetime) -> bool:
-    return connection.scalar(select(due.c.id).where(due.c.due_at <= to_ms(now)).limit(1)) is not None
+async def plan_everything(planner: Planner) -> None:
+    """Plan until no step is due; the next step of each waits a day."""
+    while await planner.plan_once():
+        pass
 
 
 def said(connection: Connection) -> int:
@@ -151,18 +132,17 @@ def longest_transactions() -> Iterator[list[float]]:
         event.remove(Engine, "commit", end)
 
 
-def plan_app(app: web.Application, db: Database, bell: Bell) -> None:
+def plan_app(app: web.Application, db: Database) -> None:
     """Routes that begin a planning tick and tell how it is going."""
-    worker, running = worker_over(db, bell), list[asyncio.Task[None]]()
+    planner, running = planner_over(db), list[asyncio.Task[None]]()
 
     async def warm(request: web.Request) -> web.Response:
         """One chunk, so that statements and texts are compiled, as they are in a process that has run for a while."""
-        await tick(db)
-        await worker.work_once()
+        await planner.plan_once()
         return web.Response()
 
     async def begin(request: web.Request) -> web.Response:
-        running.append(asyncio.create_task(plan_everything(db, worker)))
+        running.append(asyncio.create_task(plan_everything(planner)))
         return web.Response()
 
     async def done(request: web.Request) -> web.Response:

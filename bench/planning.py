@@ -13,8 +13,7 @@ from pathlib import Path
 import uvloop
 from sqlalchemy import Connection, text
 
-from bench.community import longest_transactions, plan_everything, populate, said, worker_over
-from bot.bell import Bell
+from bench.community import longest_transactions, plan_everything, planner_over, populate, said
 from bot.clock import SystemClock
 from storage import schema
 from storage.engine import SqliteDatabase
@@ -48,10 +47,10 @@ async def main(count: int) -> None:
         async with SqliteDatabase(f"sqlite:///{Path(folder) / 'ours.sqlite'}") as db:
             await schema.ensure(db)
             await populate(db, count, clock.now())
-            worker = worker_over(db, Bell(clock))
+            planner = planner_over(db)
             with longest_transactions() as took:
                 started = time.perf_counter()
-                await plan_everything(db, worker)
+                await plan_everything(planner)
                 ours = count / (time.perf_counter() - started)
             assert await db.read(said) == count
     writes = sorted(took)

@@ -57,7 +57,7 @@ async def serve(kind: str, url: str) -> None:
         bell = Bell(SystemClock())
         doors(db, app, bell)
         if kind == "planning":
-            plan_app(app, db, bell)
+            plan_app(app, db)
         await _listen(app)
 
 

@@ -34,6 +34,7 @@ from bot.desk import Desk
 from bot.errands import Errands
 from bot.outgoing import Outgoing
 from bot.pages.app import add_pages
+from bot.planner import Planner
 from bot.scheduler import Scheduler
 from bot.sender import Sender
 from bot.server import Doors, Health, Metrics
@@ -81,6 +82,7 @@ class Role(StrEnum):
 EVERYTHING = tuple(Role)
 HOMES = {
     "worker": Role.WORK,
+    "planner": Role.WORK,
     "sender": Role.SEND,
     "errands": Role.SEND,
     "aibot": Role.SEND,
@@ -199,7 +201,17 @@ class App:
                 after_batch=self._ring_others,
                 on_reaction=self._count,
             )
-            runs.append(("worker", worker.run))
+            planner = Planner(
+                self.db,
+                self.context_of,
+                self.clock,
+                self.bells["planner"],
+                name,
+                alone=self._alone,
+                idle_s=idle,
+                after_chunk=self._ring_others,
+            )
+            runs += [("worker", worker.run), ("planner", planner.run)]
         if Role.SEND in self.roles:
             sender = Sender(
                 self.db,
@@ -343,6 +355,7 @@ class App:
                 OutboxStore(c, now, reached).next_at(),
                 ErrandStore(c).next_at(),
                 DueStore(c).next_at(),
+                DueStore(c).next_step_at(),
             ]
         )
         return any(at is not None and at <= now for at in waits)
@@ -350,7 +363,7 @@ class App:
     # ------------------------------------------------------------ telling
 
     def _ring_others(self) -> None:
-        for name in ("sender", "errands", "scheduler"):
+        for name in ("planner", "sender", "errands", "scheduler"):
             self.bells[name].ring()
 
     def _ring_fleet(self, name: str) -> None:

@@ -1,9 +1,11 @@
-"""Journeys go on when a step is due, and end when their reason is gone. Waits that ran out are taken here, in sets."""
+"""Journeys go on when a step is due, in sets, and end when their reason is gone. Other waits that ran out are told here."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+
+import structlog
 
 from handlers.context import Context
 from handlers.filters import Ticked
@@ -16,31 +18,33 @@ from sop.template import On, Signal, Subject, Template
 from sop.update import ClockTicked, FriendLost, GroupDismissed, Kind, MembersLeft, Update, WaitEnded
 from storage import inbox
 from storage.due import Due
+from storage.engine import is_trouble
+from storage.interaction import Run
+from storage.link import Tracked
 
+log = structlog.get_logger()
 router = Router("journey")
 
-CHUNK = 25  # waits taken in one transaction, so that callbacks meanwhile are stored within milliseconds
+CHUNK = 100  # waits taken in one transaction
 
 
 @router.observe(Kind.CLOCK_TICKED, where=Ticked("due"))
-def take_due(ticked: ClockTicked, ctx: Context) -> None:
-    """Take the oldest waits that ran out: steps are walked as a set, the rest is told one by one."""
+def tell_due(ticked: ClockTicked, ctx: Context) -> None:
+    """Tell the oldest waits that ran out, one by one; steps are not among them, they are planned in sets."""
     taken = ctx.tx.due.take(ctx.now, CHUNK)
     if len(taken) == CHUNK:
         _tick_again(ticked, ctx)
-    walk([wait for wait in taken if wait.what == "step"], ctx)
     for wait in taken:
-        if wait.what != "step":
-            ctx.tx.note(
-                WaitEnded(
-                    at=ctx.now,
-                    what=wait.what,
-                    whom=wait.whom,
-                    occurrence=wait.occurrence,
-                    due=wait.at,
-                    data=tuple(sorted((key, str(value)) for key, value in wait.data.items())),
-                )
+        ctx.tx.note(
+            WaitEnded(
+                at=ctx.now,
+                what=wait.what,
+                whom=wait.whom,
+                occurrence=wait.occurrence,
+                due=wait.at,
+                data=tuple(sorted((key, str(value)) for key, value in wait.data.items())),
             )
+        )
 
 
 def _tick_again(ticked: ClockTicked, ctx: Context) -> None:
@@ -53,89 +57,128 @@ def _tick_again(ticked: ClockTicked, ctx: Context) -> None:
 # ---------------------------------------------------------------- going on
 
 
+class Overtaken(Exception):
+    """What a plan was made on has changed meanwhile; plan again."""
+
+
 @dataclass
-class Walked:
-    """What a chunk of steps comes to; written in one go at the end."""
+class Plan:
+    """What a chunk of due steps comes to: decided and written on a consistent view, stored in one short transaction."""
 
+    waits: list[Due] = field(default_factory=list)
     messages: list[Message] = field(default_factory=list)
-    steps: dict[int, int] = field(default_factory=dict)
-    further: list[tuple[Template, Journey]] = field(default_factory=list)
-    done: list[int] = field(default_factory=list)
+    links: list[Tracked] = field(default_factory=list)
+    runs: list[Run] = field(default_factory=list)
+    walked: dict[int, tuple[Template, Journey]] = field(default_factory=dict)  # journeys one step further
     exited: dict[int, str] = field(default_factory=dict)
+    missed: list[tuple[Due, str, str]] = field(default_factory=list)  # with what became of it, and why
+
+    def without(self, gone: set[int]) -> Plan:
+        """The plan for those whose waits are still there; the journeys of the others ended or went on meanwhile."""
+        if not gone:
+            return self
+        left = {int(wait.whom) for wait in self.waits if wait.id in gone}
+        return Plan(
+            waits=[wait for wait in self.waits if wait.id not in gone],
+            messages=[message for message in self.messages if message.journey not in left],
+            links=self.links,
+            runs=self.runs,
+            walked={id_: further for id_, further in self.walked.items() if id_ not in left},
+            exited={id_: reason for id_, reason in self.exited.items() if id_ not in left},
+            missed=[miss for miss in self.missed if miss[0].id not in gone],
+        )
 
 
-def walk(due_steps: Sequence[Due], ctx: Context) -> None:
-    """Say, or miss, the due step of each journey, and wait for the next."""
-    if not due_steps:
-        return
-    journeys = ctx.tx.journeys.several([int(wait.whom) for wait in due_steps])
-    recipients = _recipients(list(journeys.values()), ctx)
-    scribe, walked = Scribe(ctx), Walked()
+def plan(ctx: Context, limit: int) -> Plan:
+    """Say, or miss, the step of each journey whose turn has come. Reads only, so that no writer waits for words."""
+    due_steps = ctx.tx.due.steps(ctx.now, limit)
+    planned, scribe = Plan(waits=due_steps), Scribe(ctx)
+    recipients = _recipients(due_steps, ctx)
     for wait in due_steps:
         to = recipients.get(int(wait.whom))
-        if to is not None and wait.data:
-            to = replace(
-                to, friend=wait.data.get("staff", to.friend), welcome_code=wait.data.get("welcome_code", "")
-            )
-        if to is not None and to.journey.step == int(wait.occurrence):
-            template = ctx.tx.templates.read(to.journey.template, to.journey.version)
-            if template is not None:
-                _walk_one(template, to, wait, scribe, walked, ctx)
-    _write(walked, ctx)
+        template = to and ctx.tx.templates.read(to.journey.template, to.journey.version)
+        if to and template and to.journey.step == int(wait.occurrence):
+            try:
+                _plan_one(template, to, wait, scribe, planned)
+            except Exception as error:  # one member's trouble must not hold up everybody else's day
+                if is_trouble(error):
+                    raise
+                log.exception(
+                    "step failed", template=template.id, journey=to.journey.id, step=wait.occurrence
+                )
+                _miss(planned, wait, "failed", f"出错了：{type(error).__name__}，详情见日志")
+                _go_on(template, to.journey, planned, ctx)
+    planned.links, planned.runs = scribe.links, scribe.runs
+    return planned
 
 
-def _recipients(journeys: Sequence[Journey], ctx: Context) -> dict[int, Recipient]:
-    active = [journey for journey in journeys if journey.state is JourneyState.ACTIVE]
-    people = [journey.whom for journey in active if journey.subject is Subject.MEMBER]
+def _recipients(due_steps: Sequence[Due], ctx: Context) -> dict[int, Recipient]:
+    """Whom each journey speaks to; of the active ones only."""
+    journeys = ctx.tx.journeys.several([int(wait.whom) for wait in due_steps])
+    active = [one for one in journeys.values() if one.state is JourneyState.ACTIVE]
+    people = [one.whom for one in active if one.subject is Subject.MEMBER]
     members = {member.id: member for member in ctx.tx.members.several(people)}
     friends = ctx.tx.members.senders(people) if people else {}
     groups = (
         {group.id: group for group in ctx.tx.groups.all(dismissed=True)} if len(people) < len(active) else {}
     )
+    arrived = {int(wait.whom): wait.data for wait in due_steps}  # what the moment of joining brought along
     return {
-        journey.id: Recipient(
-            journey, members.get(journey.whom), groups.get(journey.whom), friends.get(journey.whom, "")
+        one.id: Recipient(
+            one,
+            members.get(one.whom),
+            groups.get(one.whom),
+            arrived[one.id].get("staff", friends.get(one.whom, "")),
+            arrived[one.id].get("welcome_code", ""),
         )
-        for journey in active
+        for one in active
     }
 
 
-def _walk_one(
-    template: Template, to: Recipient, wait: Due, scribe: Scribe, walked: Walked, ctx: Context
-) -> None:
-    journey, zone = to.journey, ctx.settings.zone
+def _plan_one(template: Template, to: Recipient, wait: Due, scribe: Scribe, planned: Plan) -> None:
+    ctx, journey = scribe.ctx, to.journey
     reason = exits(template, to.facts, left=to.group is not None and not to.group.alive)
     if reason:
-        walked.exited[journey.id] = reason
+        planned.exited[journey.id] = reason
         return
-    step = due(template, journey.step, journey.anchor, zone)
+    step = due(template, journey.step, journey.anchor, ctx.settings.zone)
     decided = fate(step, ctx.now)
     if decided is not Fate.ON_TIME:
-        ctx.tx.due.miss(wait, ctx.now, str(decided), fate_reason(step, decided, zone))
+        _miss(planned, wait, str(decided), fate_reason(step, decided, ctx.settings.zone))
     if decided in (Fate.ON_TIME, Fate.LATE):
         said = scribe.write(template, step, to)
         if isinstance(said, Unsaid):
-            ctx.tx.due.miss(wait, ctx.now, "unsaid", said.reason)
+            _miss(planned, wait, "unsaid", said.reason)
         else:
-            walked.messages.append(said)
-    _go_on(template, journey, walked, ctx)
+            planned.messages.append(said)
+    _go_on(template, journey, planned, ctx)
 
 
-def _go_on(template: Template, journey: Journey, walked: Walked, ctx: Context) -> None:
-    further = journey.advanced(template, ctx.now)
-    walked.steps[journey.id] = further.step
-    if further.state is JourneyState.DONE:
-        walked.done.append(journey.id)
-    else:
-        walked.further.append((template, further))
+def _miss(planned: Plan, wait: Due, became: str, reason: str) -> None:
+    planned.missed.append((wait, became, reason))
 
 
-def _write(walked: Walked, ctx: Context) -> None:
-    ctx.tx.outbox.add_all(walked.messages)
-    ctx.tx.journeys.advance(walked.steps)
-    ctx.tx.journeys.end(walked.done, JourneyState.DONE, "走完了全部步骤")
-    ctx.tx.journeys.await_steps_of(walked.further, ctx.settings.zone)
-    for journey, reason in walked.exited.items():
+def _go_on(template: Template, journey: Journey, planned: Plan, ctx: Context) -> None:
+    planned.walked[journey.id] = (template, journey.advanced(template, ctx.now))
+
+
+def carry_out(planned: Plan, ctx: Context) -> None:
+    """Store a plan; :class:`Overtaken` when somebody else made what it needs meanwhile."""
+    taken = ctx.tx.due.take_steps([wait.id for wait in planned.waits])
+    planned = planned.without({wait.id for wait in planned.waits} - taken)
+    if not ctx.tx.links.keep(planned.links):
+        raise Overtaken("somebody else made one of the links")
+    for run in planned.runs:
+        ctx.tx.interactions.open(run)
+    ctx.tx.outbox.add_all(planned.messages)
+    for wait, became, reason in planned.missed:
+        ctx.tx.due.miss(wait, ctx.now, became, reason)
+    further = list(planned.walked.values())
+    ctx.tx.journeys.advance([journey for _, journey in further])
+    done = [journey.id for _, journey in further if journey.state is JourneyState.DONE]
+    ctx.tx.journeys.end(done, JourneyState.DONE, "走完了全部步骤")
+    ctx.tx.journeys.await_steps_of(further, ctx.settings.zone)
+    for journey, reason in planned.exited.items():
         _end(journey, reason, ctx)
 
 

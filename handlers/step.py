@@ -1,6 +1,7 @@
 """How a due step becomes a message: channel, sender, wording, link and task, for one member or one group.
 
-Everything here is read before and written after in sets; a chunk of steps costs a handful of statements.
+Nothing here writes: what a message needs besides itself (a new link, an interaction that opens) is handed over with it,
+so that words are found on a consistent view and outside any write transaction.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from sop.tag import Facts
 from sop.template import Ask, AskKind, CheckIn, GiveCoupon, Step, Template
 from sop.timing import local_day
 from storage.interaction import Run
+from storage.link import Tracked
 
 GATHER = timedelta(minutes=1)  # equal texts of one sender wait this long for each other, to share one task
 
@@ -56,9 +58,11 @@ class Recipient:
 
 @dataclass
 class Scribe:
-    """Writes the messages of one chunk; what many share (a link, a run) is made once."""
+    """Writes the messages of one chunk; what many share (a link, a run) is made once, and kept here until it is stored."""
 
     ctx: Context
+    links: list[Tracked] = field(default_factory=list)  # that are new
+    runs: list[Run] = field(default_factory=list)  # that open
     _links: dict[tuple[str, str], str] = field(default_factory=dict)
     _runs: dict[str, Run | None] = field(default_factory=dict)
     _texts: dict[tuple[object, ...], Rendered] = field(default_factory=dict)
@@ -138,15 +142,12 @@ class Scribe:
     def _tracked(self, url: str, owner: str, title: str, template: Template, step: Step) -> str:
         public = self.ctx.settings.public_url
         if (owner, url) not in self._links:
-            made = self.ctx.tx.links.make(
-                absolute(url, public),
-                self.ctx.token,
-                owner=owner,
-                title=title,
-                template=template.id,
-                step=step.id,
-            )
-            self._links[owner, url] = short(made.token, public)
+            target = absolute(url, public)
+            link = self.ctx.tx.links.find(owner, target)
+            if link is None:
+                link = Tracked(self.ctx.token(), target, title, template.id, step.id, owner)
+                self.links.append(link)
+            self._links[owner, url] = short(link.token, public)
         return self._links[owner, url]
 
     def _task(self, template: Template, step: Step, to: Recipient) -> dict[str, Any] | Unsaid:
@@ -219,7 +220,7 @@ class Scribe:
             closes=self.ctx.now + ask.closes,
             post_result=ask.post_result,
         )
-        self.ctx.tx.interactions.open(run)
+        self.runs.append(run)
         return run
 
     # ------------------------------------------------------------ the message

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, delete, literal_column, select
 
-from storage.engine import can_skip_locked, insert_into
+from storage.engine import can_skip_locked, insert_into, insert_new
 from storage.instant import from_ms, to_ms
 from storage.tables import due, missed
+
+STEP = (
+    "step"  # the wait for a journey's next step; steps are planned in sets, other waits are told one by one
+)
+# spelt out, not bound: a partial index serves only a query that repeats its words
+_IS_STEP = due.c.what == literal_column(f"'{STEP}'")
+_IS_OTHER = due.c.what != literal_column(f"'{STEP}'")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,16 +41,34 @@ class DueStore:
     def add(self, *waits: Due) -> None:
         """Note waits; one already noted stays as it is."""
         if waits:
-            insertion = insert_into(self._connection, due).on_conflict_do_nothing(
-                index_elements=["what", "whom", "occurrence"]
-            )
-            self._connection.execute(insertion, [_row(wait) for wait in waits])
+            insert_new(self._connection, due, [_row(wait) for wait in waits], "what", "whom", "occurrence")
 
-    def take(self, now: datetime, limit: int) -> list[Due]:
-        """What is due, oldest first; taken rows are gone when the transaction commits."""
+    # ------------------------------------------------------------ steps
+
+    def steps(self, now: datetime, limit: int) -> list[Due]:
+        """The steps that are due, oldest first; they stay until they are taken."""
         rows = self._connection.execute(
             select(due)
-            .where(due.c.due_at <= to_ms(now))
+            .where(_IS_STEP, due.c.due_at <= to_ms(now))
+            .order_by(due.c.due_at, due.c.id)
+            .limit(limit)
+        )
+        return [_due(row) for row in rows]
+
+    def take_steps(self, ids: Collection[int]) -> set[int]:
+        """Take these; returns which were still there. A wait that is gone was taken, or its journey has ended."""
+        return set(self._connection.scalars(delete(due).where(due.c.id.in_(ids)).returning(due.c.id)))
+
+    def next_step_at(self) -> datetime | None:
+        return self._first(_IS_STEP)
+
+    # ------------------------------------------------------------ other waits
+
+    def take(self, now: datetime, limit: int) -> list[Due]:
+        """What else is due, oldest first; taken rows are gone when the transaction commits."""
+        rows = self._connection.execute(
+            select(due)
+            .where(_IS_OTHER, due.c.due_at <= to_ms(now))
             .order_by(due.c.due_at, due.c.id)
             .limit(limit)
             .with_for_update(skip_locked=can_skip_locked(self._connection))
@@ -53,7 +78,12 @@ class DueStore:
         return [_due(row) for row in rows]
 
     def next_at(self) -> datetime | None:
-        at = self._connection.scalar(select(func.min(due.c.due_at)))
+        return self._first(_IS_OTHER)
+
+    def _first(self, kind: Any) -> datetime | None:
+        at = self._connection.scalar(
+            select(due.c.due_at).where(kind).order_by(due.c.due_at, due.c.id).limit(1)
+        )
         return None if at is None else from_ms(at)
 
     def drop(self, what: str, whom: Iterable[str]) -> int:

@@ -24,6 +24,7 @@ from typing import Any, Protocol, Self, TypeVar
 from sqlalchemy import Connection as Connection
 from sqlalchemy import Engine, Table, create_engine, event, func, make_url, select
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -52,7 +53,7 @@ class Database(Protocol):
         """
         ...
 
-    async def store_new(self, table: Table, rows: Sequence[dict[str, Any]], unique: str) -> None:
+    async def store_new(self, table: Table, rows: Sequence[dict[str, Any]], *unique: str) -> None:
         """Insert rows at once, before other works; when this returns they are on disk. What is there already stays."""
         ...
 
@@ -169,7 +170,7 @@ class SqliteDatabase:
         result: T = await job.future
         return result
 
-    async def store_new(self, table: Table, rows: Sequence[dict[str, Any]], unique: str) -> None:
+    async def store_new(self, table: Table, rows: Sequence[dict[str, Any]], *unique: str) -> None:
         loop = asyncio.get_running_loop()
         for part in _parts(rows):
             job = _Job(None, loop.create_future(), loop, _insertion(table, part, unique))
@@ -351,8 +352,8 @@ class PostgresDatabase:
                     raise
         raise AssertionError("unreachable")
 
-    async def store_new(self, table: Table, rows: Sequence[dict[str, Any]], unique: str) -> None:
-        await self.write(lambda connection: insert_new(connection, table, rows, unique))
+    async def store_new(self, table: Table, rows: Sequence[dict[str, Any]], *unique: str) -> None:
+        await self.write(lambda connection: insert_new(connection, table, rows, *unique))
 
     async def read(self, work: Work[T]) -> T:
         async with self._engine.connect() as plain:
@@ -406,12 +407,10 @@ def insert_for(dialect: str, table: Table) -> Any:
     return (postgresql_insert if dialect == "postgresql" else sqlite_insert)(table)
 
 
-def insert_new(connection: Connection, table: Table, rows: Sequence[dict[str, Any]], unique: str) -> None:
-    """Insert many rows of the same columns; one whose ``unique`` column is there already stays as it is."""
+def insert_new(connection: Connection, table: Table, rows: Sequence[dict[str, Any]], *unique: str) -> None:
+    """Insert many rows of the same columns; one whose ``unique`` columns are there already stays as it is."""
     if connection.dialect.name == "postgresql":
-        connection.execute(
-            insert_into(connection, table).on_conflict_do_nothing(index_elements=[unique]), rows
-        )
+        connection.execute(insert_into(connection, table).on_conflict_do_nothing(index_elements=unique), rows)
         return
     raw: Any = connection.connection.dbapi_connection
     for part in _parts(rows):
@@ -422,17 +421,28 @@ def _parts(rows: Sequence[dict[str, Any]]) -> Iterator[Sequence[dict[str, Any]]]
     return (rows[start : start + LARGEST_INSERT] for start in range(0, len(rows), LARGEST_INSERT))
 
 
-def _insertion(table: Table, rows: Sequence[dict[str, Any]], unique: str) -> tuple[str, list[Any]]:
+def _insertion(
+    table: Table, rows: Sequence[dict[str, Any]], unique: tuple[str, ...]
+) -> tuple[str, list[Any]]:
     """All rows in one statement of SQLite: it gives up the interpreter once, not for each row."""
-    columns = tuple(rows[0])
-    return _words(table.name, columns, len(rows), unique), [row[column] for row in rows for column in columns]
+    names = tuple(rows[0])
+    columns = _columns(table, names)
+    values = [make(row[name]) if make else row[name] for row in rows for name, make in columns]
+    return _words(table.name, names, len(rows), unique), values
+
+
+@lru_cache
+def _columns(table: Table, names: tuple[str, ...]) -> tuple[tuple[str, Callable[[Any], Any] | None], ...]:
+    """Each column with what makes SQLite's value of ours, where they differ."""
+    dialect = sqlite_dialect()
+    return tuple((name, table.c[name].type.dialect_impl(dialect).bind_processor(dialect)) for name in names)
 
 
 @lru_cache(maxsize=1024)
-def _words(table: str, columns: tuple[str, ...], count: int, unique: str) -> str:
+def _words(table: str, columns: tuple[str, ...], count: int, unique: tuple[str, ...]) -> str:
     row = f"({', '.join('?' * len(columns))})"
     names, rows = ", ".join(columns), ", ".join([row] * count)
-    return f"INSERT INTO {table} ({names}) VALUES {rows} ON CONFLICT ({unique}) DO NOTHING"
+    return f"INSERT INTO {table} ({names}) VALUES {rows} ON CONFLICT ({', '.join(unique)}) DO NOTHING"
 
 
 def can_skip_locked(connection: Connection) -> bool:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, select, update
+from sqlalchemy import Connection, func, select, update
 
 from sop.journey import Journey, JourneyState, next_due
 from sop.template import Subject, Template
-from storage.due import Due, DueStore
+from storage.due import STEP, Due, DueStore
 from storage.engine import insert_into
 from storage.instant import from_ms, to_ms
 from storage.tables import journey
-
-STEP = "step"  # the wait for a journey's next step
 
 
 class JourneyStore:
@@ -102,14 +100,16 @@ class JourneyStore:
         )
         return [_journey(row) for row in rows]
 
-    def advance(self, steps: Mapping[int, int]) -> None:
-        """Move journeys to their next step: id → index."""
-        if steps:
+    def advance(self, further: Iterable[Journey]) -> None:
+        """Move active journeys on to the step they now name, all that go to the same step in one statement."""
+        by_step: dict[int, list[int]] = {}
+        for one in further:
+            by_step.setdefault(one.step, []).append(one.id)
+        for step, ids in by_step.items():
             self._connection.execute(
                 update(journey)
-                .where(journey.c.id == bindparam("journey_id"), journey.c.state == JourneyState.ACTIVE)
-                .values(step=bindparam("next_step"), changed_at=to_ms(self._now)),
-                [{"journey_id": one, "next_step": step} for one, step in steps.items()],
+                .where(journey.c.id.in_(ids), journey.c.state == JourneyState.ACTIVE)
+                .values(step=step, changed_at=to_ms(self._now))
             )
 
     def end(self, ids: Collection[int], state: JourneyState, reason: str) -> int:

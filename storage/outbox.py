@@ -30,7 +30,7 @@ from sqlalchemy import (
 from sop.message import Channel, Content, Message
 from sop.receipt import MOVES, State
 from storage.content import content_from_plain, content_to_plain
-from storage.engine import can_skip_locked, insert_into
+from storage.engine import can_skip_locked, insert_into, insert_new
 from storage.instant import from_ms, maybe_from_ms, maybe_ms, to_ms
 from storage.tables import outbox, task
 
@@ -91,17 +91,14 @@ class OutboxStore:
 
     def add(self, message: Message) -> bool:
         """Let a message wait; False when its key is already in the ledger."""
-        added = self._connection.execute(self._new.returning(outbox.c.id), _row(message, self._now))
+        insertion = insert_into(self._connection, outbox).on_conflict_do_nothing(index_elements=["key"])
+        added = self._connection.execute(insertion.returning(outbox.c.id), _row(message, self._now))
         return added.first() is not None
 
     def add_all(self, messages: Sequence[Message]) -> None:
         """Let many wait at once; whose key is already in the ledger stays as it is."""
         if messages:
-            self._connection.execute(self._new, [_row(message, self._now) for message in messages])
-
-    @property
-    def _new(self) -> Any:
-        return insert_into(self._connection, outbox).on_conflict_do_nothing(index_elements=["key"])
+            insert_new(self._connection, outbox, [_row(message, self._now) for message in messages], "key")
 
     # ------------------------------------------------------------ sending
 

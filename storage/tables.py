@@ -185,7 +185,21 @@ due = Table(
     Column("version", Integer, nullable=False, server_default="0"),
     Column("data", JSON, nullable=False),
     UniqueConstraint("what", "whom", "occurrence"),
-    Index("ix_due_due_at", "due_at", "id"),  # what is due now
+    # which steps are due, and what else is; spelt out where they are asked for
+    Index(
+        "ix_due_step",
+        "due_at",
+        "id",
+        sqlite_where=text("what = 'step'"),
+        postgresql_where=text("what = 'step'"),
+    ),
+    Index(
+        "ix_due_other",
+        "due_at",
+        "id",
+        sqlite_where=text("what <> 'step'"),
+        postgresql_where=text("what <> 'step'"),
+    ),
 )
 
 missed = Table(

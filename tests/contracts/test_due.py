@@ -12,7 +12,7 @@ from tests.contracts.world import NOW, after
 
 
 def wait(
-    whom: str = "1", *, what: str = "step", occurrence: str = "0", seconds: float = 0, **data: str
+    whom: str = "1", *, what: str = "expiry", occurrence: str = "0", seconds: float = 0, **data: str
 ) -> Due:
     return Due(what=what, whom=whom, occurrence=occurrence, at=after(seconds=seconds), data=data)
 
@@ -29,7 +29,7 @@ async def test_a_wait_is_noted_once_for_each_occurrence(db: Database) -> None:
     await note(db, wait(), wait(), wait(occurrence="1"))
     await note(db, wait(seconds=99))
 
-    found = await db.read(lambda c: DueStore(c).of("step", "1"))
+    found = await db.read(lambda c: DueStore(c).of("expiry", "1"))
 
     assert [(due.occurrence, due.at) for due in found] == [("0", NOW), ("1", NOW)]
 
@@ -76,7 +76,7 @@ async def test_what_a_wait_carries_comes_back(db: Database) -> None:
 async def test_waits_no_longer_wanted_are_dropped(db: Database) -> None:
     await note(db, wait("a"), wait("a", occurrence="1"), wait("b"), wait("a", what="slot"))
 
-    dropped = await db.write(lambda c: DueStore(c).drop("step", ["a", "z"]))
+    dropped = await db.write(lambda c: DueStore(c).drop("expiry", ["a", "z"]))
 
     assert dropped == 2
     assert sorted(await take(db)) == ["a", "b"]

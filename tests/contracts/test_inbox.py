@@ -75,7 +75,7 @@ async def test_what_arrives_together_shares_a_commit_and_all_hear_of_it(db: Data
 
 async def test_when_storing_fails_every_caller_learns_it(db: Database) -> None:
     class Broken:
-        async def store_new(self, table: object, rows: object, unique: str) -> None:
+        async def store_new(self, table: object, rows: object, *unique: str) -> None:
             raise OSError("no space left on device")
 
     intake = Intake(Broken())  # type: ignore[arg-type]

@@ -140,7 +140,7 @@ async def test_a_local_day_has_one_tick_also_when_clocks_change(db: Database, zo
 
 async def test_a_wait_that_ran_out_is_ticked(tower: Tower) -> None:
     await tower.db.write(
-        lambda c: DueStore(c).add(Due(what="step", whom="1", occurrence="0", at=after(seconds=90)))
+        lambda c: DueStore(c).add(Due(what="expiry", whom="1", occurrence="0", at=after(seconds=90)))
     )
     async with tower.ticking():
         await tower.pass_time(seconds=89)
@@ -153,7 +153,7 @@ async def test_a_wait_that_ran_out_is_ticked(tower: Tower) -> None:
 
 async def test_a_new_wait_is_heard_of_by_the_bell(tower: Tower) -> None:
     async with tower.ticking() as (scheduler,):
-        await tower.db.write(lambda c: DueStore(c).add(Due(what="step", whom="1", occurrence="0", at=NOW)))
+        await tower.db.write(lambda c: DueStore(c).add(Due(what="expiry", whom="1", occurrence="0", at=NOW)))
         scheduler.bell.ring()
         await tower.clock.settle()
 

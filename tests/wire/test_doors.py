@@ -36,10 +36,10 @@ class Fragile(SqliteDatabase):
 
     full = False
 
-    async def store_new(self, table: Table, rows: Sequence[dict[str, Any]], unique: str) -> None:
+    async def store_new(self, table: Table, rows: Sequence[dict[str, Any]], *unique: str) -> None:
         if self.full:
             raise OSError(28, "No space left on device")
-        await super().store_new(table, rows, unique)
+        await super().store_new(table, rows, *unique)
 
 
 class Door:
