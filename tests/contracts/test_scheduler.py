@@ -161,4 +161,4 @@ async def test_a_new_wait_is_heard_of_by_the_bell(tower: Tower) -> None:
 
 
 def test_the_timetable_can_be_read() -> None:
-    assert set(TIMETABLE) == {"tasks", "archive", "roll", "day", "reconcile"}
+    assert set(TIMETABLE) == {"tasks", "archive", "kf", "roll", "day", "reconcile"}
