@@ -26,7 +26,7 @@ from bot.wecom.aibot_click import clicked_card
 from bot.wecom.aibot_parse import STREAM_LIFE, event_of, knock_of, read, stream_of
 from bot.wecom.aibot_webhook import open_envelope, seal_envelope
 from bot.wecom.callback import LARGEST_BODY
-from sop.errors import Busy, Malformed
+from sop.errors import Busy, Malformed, Refused
 from sop.message import Channel
 from sop.receipt import State
 from storage import inbox
@@ -135,7 +135,7 @@ class AibotDoors(Doors):
     async def _continued(self, door: str, number: str) -> Reply:
         """The platform came for more of a stream."""
         found = await self._look(door, number)
-        if (entry := await self._given(found, number)) is not None:
+        if (entry := await self._given(found)) is not None:
             return _whole(number, entry)
         if found.state == PARKED:
             return payload.stream(number, SPOILT, finish=True)
@@ -158,7 +158,7 @@ class AibotDoors(Doors):
         over = patience(self.patience_s)
         while True:
             found = await self._look(door, number)
-            entry = await self._given(found, number)
+            entry = await self._given(found)
             if entry is not None or found.state != WAITING or over():
                 return entry
             await asyncio.sleep(LOOK_S)
@@ -174,23 +174,22 @@ class AibotDoors(Doors):
 
         return await self.db.read(look)
 
-    async def _given(self, found: _Found, number: str) -> Entry | None:
+    async def _given(self, found: _Found) -> Entry | None:
         """The answer, given away by this; given again to who asks again."""
         entry = found.entry
         if entry is None or entry.state is State.SENT:
             return entry
-        if entry.state is not State.WAITING:
+        if entry.state is not State.WAITING or not _can_be_fetched(entry):
             return None
         try:
             await self.aibots.turn(entry.message.sender, entry.recipient)
         except Busy:
             return None
-        return entry if await self.db.write(lambda c: self._give(c, entry, number), urgent=True) else None
+        return entry if await self.db.write(lambda c: self._give(c, entry), urgent=True) else None
 
-    def _give(self, connection: Connection, entry: Entry, number: str) -> bool:
+    def _give(self, connection: Connection, entry: Entry) -> bool:
         now = self.clock.now()
-        card = payload.card_of(entry.message.content, entry.message.key)
-        known_as = card["task_id"] if card else number
+        known_as = payload.known_as(entry.message.content, entry.message.key)
         if not OutboxStore(connection, now).hand_over(entry.message.key, known_as):
             return False
         inbox.insert(connection, [receipt_of(entry, now)])
@@ -205,6 +204,15 @@ class _Found:
     state: int | None
     received: datetime
     entry: Entry | None
+
+
+def _can_be_fetched(entry: Entry) -> bool:
+    """A file cannot, nor can what is refused anyway; the sender will say why."""
+    try:
+        _whole("", entry)
+    except Refused:
+        return False
+    return not entry.message.content.media
 
 
 def _key(number: str) -> str:

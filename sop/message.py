@@ -137,7 +137,7 @@ CAPABILITIES: dict[Channel, Capabilities] = {
     ),
     Channel.AIBOT: Capabilities(
         frozenset({"staff", "internal_group"}),
-        shows=frozenset({Form.TEXT, Form.MARKDOWN, Form.CHOICE}),
+        shows=PLAIN | {Form.MARKDOWN, Form.WIDE_MARKDOWN, Form.CHOICE, Form.CARD},
         max_bytes=20_480,
         markdown_bytes=20_480,
         cards=True,

@@ -15,7 +15,7 @@ from bot.gateway import Parcel
 from bot.outgoing import Outgoing
 from bot.wecom import limit
 from bot.wecom.aibot_parse import read
-from bot.wecom.aibot_payload import markdown
+from bot.wecom.aibot_payload import BodyOf, markdown
 from bot.wecom.aibot_socket import Line
 from bot.wecom.aibot_webhook import Responses
 from bot.wecom.settings import Aibot, WeComSettings
@@ -32,7 +32,9 @@ class Transport(Protocol):
         """Whether anything can leave through this process now."""
         ...
 
-    async def send(self, parcel: Parcel, ticket: Mapping[str, str]) -> Sent: ...
+    async def send(self, parcel: Parcel, ticket: Mapping[str, str], body_of: BodyOf) -> Sent:
+        """``body_of`` gives the bytes of a file that the message carries."""
+        ...
 
 
 class Aibots:
@@ -55,12 +57,12 @@ class Aibots:
         """The bots whose words can leave through this process now."""
         return [name for name, transport in self._transports.items() if transport.open]
 
-    async def send(self, parcel: Parcel) -> Sent:
+    async def send(self, parcel: Parcel, body_of: BodyOf) -> Sent:
         bot = self._bot(parcel.sender)
         markdown(parcel.content)  # what is too long is refused before it costs a turn
         ticket = ticket_of(parcel)
         await self.turn(bot.name, ticket.get("chat", parcel.recipients[0]))
-        return await self._transports[bot.name].send(parcel, ticket)
+        return await self._transports[bot.name].send(parcel, ticket, body_of)
 
     async def turn(self, bot: str, chat: str) -> None:
         """Our turn to say something in a conversation."""

@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from bot.wecom.aibot_parse import card_number, chosen_on_card
-from bot.wecom.aibot_payload import Body, answered, card_of
+from bot.wecom.aibot_payload import answered, card_of
+from bot.wecom.words import Body
 from storage.engine import Connection
 from storage.outbox import OutboxStore
 
@@ -19,7 +20,8 @@ def clicked_card(
     number = card_number(told)
     entry = OutboxStore(connection, now).by_number(number) if number else None
     card = card_of(entry.message.content, entry.message.key) if entry else None
-    if card is None:
+    shown = answered(card, *chosen_on_card(told)) if card else None
+    if shown is None:
         return None
     clicker = str(told["from"]["userid"]) if told.get("chattype") == "group" else ""
-    return answered(card, chosen_on_card(told)), [clicker] if clicker else []
+    return shown, [clicker] if clicker else []

@@ -251,13 +251,11 @@ def card_number(told: Plain) -> str:
     return str(_Block(event).get("task_id") or "") if isinstance(event, Mapping) else ""
 
 
-def chosen_on_card(told: Plain) -> frozenset[str]:
-    """The options somebody chose on a card, of all its questions."""
-    event = told.get("event")
-    items = _Block(event).get("selected_items") if isinstance(event, Mapping) else None
-    return frozenset(
-        option for item in _inside(items, "selected_item") for option in _chosen(_Block(item))[1]
-    )
+def chosen_on_card(told: Plain) -> tuple[str, dict[str, tuple[str, ...]]]:
+    """The button somebody pressed on a card, and the options they chose of each of its questions."""
+    block = _Block(told.get("event"))
+    items = _inside(block.get("selected_items"), "selected_item")
+    return str(block.get("event_key") or ""), dict(_chosen(_Block(item)) for item in items)
 
 
 _VERDICTS = {1: "good", 2: "bad", 3: "withdrawn"}

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection
-from typing import Any
+from collections.abc import Awaitable, Callable, Collection, Mapping
 
-from bot.wecom.card import number_of
-from sop.errors import Refused
-from sop.message import Choice, Content
+from bot.wecom.card import card_body, vote_of
+from bot.wecom.words import Body, fitting, url_of
+from sop.message import Choice, Content, Markup, Media
+
+BodyOf = Callable[[Media], Awaitable[bytes]]  # the bytes of a file we keep
 
 LONGEST = 20_480  # bytes of a stream or of Markdown
 LONGEST_FEEDBACK = 256
 CARD_OPTIONS = 20
-QUESTION = "choice"
 ACTIVE = {"<think": "＜think", "</think": "＜/think", "<@": "＜@"}  # what would hide words or call somebody
-
-Body = dict[str, Any]
 
 
 def stream(number: str, text: str, *, finish: bool, feedback: str = "", card: Body | None = None) -> Body:
@@ -53,25 +51,24 @@ def update_card(card: Body, userids: Collection[str] = ()) -> Body:
     return {**body, "userids": list(userids)} if userids else body
 
 
+def media_message(form: str, number: str) -> Body:
+    """A file that was handed over before."""
+    return {"msgtype": form, form: {"media_id": number}}
+
+
 # ---------------------------------------------------------------- words
 
 
 def markdown(content: Content) -> str:
     """Everything in words; too long is refused, for the platform would cut it."""
-    parts = [inert(content.text)]
+    words = inert if content.markup is Markup.PLAIN else str
+    parts = [words(content.text)]
     if content.choice is not None and not _fits_card(content.choice):
         parts.append(inert(content.choice.question))
         parts += [f"{option.id}. {inert(option.text)}" for option in content.choice.options]
     if (link := content.link) is not None:
-        parts.append(f"[{inert(link.title)}]({link.url})")
-        parts.append(inert(link.description))
-    return fitting("\n".join(part for part in parts if part))
-
-
-def fitting(text: str) -> str:
-    if len(text.encode()) > LONGEST:
-        raise Refused(f"正文超过 {LONGEST} 字节，请缩短文案", code=45002)
-    return text
+        parts += [f"[{inert(link.title)}]({url_of(link)})", inert(link.description)]
+    return fitting("\n".join(part for part in parts if part), LONGEST)
 
 
 def inert(text: str) -> str:
@@ -90,29 +87,42 @@ def feedback_id(key: str) -> str:
 
 
 def card_of(content: Content, key: str) -> Body | None:
-    """The vote card of a message that asks for a choice; None when it asks for none, or for too much."""
-    choice = content.choice
-    if choice is None or not _fits_card(choice):
+    """The card of a message that is one, or asks for a choice; None when it asks for none, or for too much."""
+    if content.card is not None:
+        return card_body(content.card, key, robot=True)
+    if content.choice is None or not _fits_card(content.choice):
         return None
-    options = [{"id": option.id, "text": option.text, "is_checked": False} for option in choice.options]
-    return {
-        "card_type": "vote_interaction",
-        "main_title": {"title": choice.question, "desc": content.text},
-        "checkbox": {"question_key": QUESTION, "mode": 0, "option_list": options},
-        "submit_button": {"text": "提交", "key": "submit"},
-        "task_id": number_of(choice.task, key),
-    }
+    return card_body(vote_of(content.choice, content.text), key, robot=True)
 
 
-def answered(card: Body, chosen: Collection[str]) -> Body:
-    """The card as it looks to who has answered it: their choice, and nothing more to press."""
-    box = card["checkbox"]
-    options = [{**option, "is_checked": option["id"] in chosen} for option in box["option_list"]]
-    return {
-        **card,
-        "checkbox": {**box, "disable": True, "option_list": options},
-        "submit_button": {**card["submit_button"], "text": "已提交"},
-    }
+def known_as(content: Content, key: str) -> str:
+    """What the platform will call this message: a card by its number, for that is what a click tells."""
+    card = card_of(content, key)
+    return str(card.get("task_id") or key) if card else key
+
+
+def answered(card: Body, pressed: str, chosen: Mapping[str, Collection[str]]) -> Body | None:
+    """The card as it looks to who has answered it: their choice, and nothing more to press; None for a mere notice."""
+    if box := card.get("checkbox"):
+        picked = chosen.get(box["question_key"], ())
+        options = [{**option, "is_checked": option["id"] in picked} for option in box["option_list"]]
+        return {**card, "checkbox": {**box, "disable": True, "option_list": options}, **_done(card)}
+    if lists := card.get("select_list"):
+        return {**card, "select_list": [_picked(one, chosen) for one in lists], **_done(card)}
+    if buttons := [one for one in card.get("button_list", ()) if one["key"] == pressed]:
+        picker = card.get("button_selection")
+        shown = {"button_selection": _picked(picker, chosen)} if picker else {}
+        return {**card, "button_list": [{**buttons[0], "text": f"{buttons[0]['text']} ✓"}], **shown}
+    return None
+
+
+def _picked(question: Body, chosen: Mapping[str, Collection[str]]) -> Body:
+    picked = next(iter(chosen.get(question["question_key"], ())), "")
+    return {**question, "disable": True, **({"selected_id": picked} if picked else {})}
+
+
+def _done(card: Body) -> Body:
+    return {"submit_button": {**card["submit_button"], "text": "已提交"}}
 
 
 def _fits_card(choice: Choice) -> bool:

@@ -25,6 +25,7 @@ from bot.wecom import aibot_payload as payload
 from bot.wecom.aibot_parse import event_of, read
 from bot.wecom.errcode import error_of
 from bot.wecom.settings import Aibot
+from bot.wecom.words import Body
 from sop.errors import Blocked, Busy, Refused, SendError, Unanswered
 from sop.receipt import Sent
 
@@ -174,27 +175,35 @@ class Line:
 
     # ------------------------------------------------------------ saying
 
-    async def send(self, parcel: Parcel, ticket: Mapping[str, str]) -> Sent:
+    async def send(self, parcel: Parcel, ticket: Mapping[str, str], body_of: BodyOf) -> Sent:
         """An answer to what is still open, else a push to where the bot was spoken to before."""
         number, kind = ticket.get("request", ""), ticket.get("kind", "")
         if kind == "greeting":
             await self.ask("aibot_respond_welcome_msg", payload.greeting(parcel.content, parcel.key), number)
             return _sent(parcel)
+        shown = await self._media(parcel, body_of)
         if number and kind == "message":
             try:
-                await self.ask("aibot_respond_msg", _answer(parcel), number)
+                await self.ask("aibot_respond_msg", shown or _answer(parcel), number)
                 return _sent(parcel)
             except Refused as refusal:
                 if refusal.code not in TOO_LATE:
                     raise
-        return await self._push(parcel, ticket.get("chat") or parcel.recipients[0])
-
-    async def _push(self, parcel: Parcel, chat: str) -> Sent:
-        body = {"chatid": chat, "chat_type": 2 if parcel.audience == "group" else 1}
-        await self.ask("aibot_send_msg", {**body, **payload.message(parcel.content, parcel.key)})
+        chat = {"chatid": ticket.get("chat") or parcel.recipients[0]}
+        sort = {"chat_type": 2 if parcel.audience == "group" else 1}
+        shown = shown or payload.message(parcel.content, parcel.key)
+        await self.ask("aibot_send_msg", {**chat, **sort, **shown})
         return _sent(parcel)
 
-    async def update_card(self, number: str, card: payload.Body, userids: Collection[str]) -> None:
+    async def _media(self, parcel: Parcel, body_of: BodyOf) -> Body | None:
+        """The one file a message is, handed over; None for words and cards."""
+        if not parcel.content.media:
+            return None
+        media = parcel.content.media[0]
+        number = await self.upload(str(media.form), media.name, await body_of(media))
+        return payload.media_message(str(media.form), number)
+
+    async def update_card(self, number: str, card: Body, userids: Collection[str]) -> None:
         """Show a card anew to who clicked it; taken within five seconds of the click."""
         await self.ask("aibot_respond_update_msg", payload.update_card(card, userids), number)
 
@@ -217,7 +226,7 @@ class Line:
         return _told(await self.ask("aibot_upload_media_finish", {"upload_id": upload}), "media_id")
 
 
-def _answer(parcel: Parcel) -> payload.Body:
+def _answer(parcel: Parcel) -> Body:
     """The whole answer at once: the first piece of a stream is also its last."""
     number = hashlib.sha256(parcel.key.encode()).hexdigest()[:32]
     return payload.stream(
@@ -230,9 +239,7 @@ def _answer(parcel: Parcel) -> payload.Body:
 
 
 def _sent(parcel: Parcel) -> Sent:
-    """A card is known by its number afterwards, for that is what a click tells."""
-    card = payload.card_of(parcel.content, parcel.key)
-    return Sent(card["task_id"] if card else parcel.key)
+    return Sent(payload.known_as(parcel.content, parcel.key))
 
 
 def _code(ack: Frame) -> int:

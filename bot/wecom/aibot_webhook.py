@@ -20,7 +20,7 @@ from bot.clock import Clock
 from bot.gateway import Parcel
 from bot.outgoing import Outgoing
 from bot.wecom.aibot_parse import RESPONSE_LIFE, read
-from bot.wecom.aibot_payload import card_of, feedback_id, message
+from bot.wecom.aibot_payload import BodyOf, feedback_id, known_as, message
 from bot.wecom.callback import LARGEST_BODY, Freshness, opened
 from bot.wecom.errcode import error_of
 from bot.wecom.settings import PLATFORM
@@ -67,7 +67,9 @@ class Responses:
     shared: Shared
     open: bool = True
 
-    async def send(self, parcel: Parcel, ticket: Mapping[str, str]) -> Sent:
+    async def send(self, parcel: Parcel, ticket: Mapping[str, str], body_of: BodyOf) -> Sent:
+        if parcel.content.media:
+            raise Refused("URL 回调的智能机器人发不了文件，请改用长连接")
         url = ticket.get("url", "")
         if not url:
             raise Refused("URL 回调的智能机器人只能回复，不能主动发消息；要主动发请改用长连接")
@@ -92,8 +94,7 @@ class Responses:
             raise Unanswered("企业微信的答复没有可读的错误码")
         if code and (error := error_of(code)) is not None:
             raise error
-        card = card_of(parcel.content, parcel.key)
-        return Sent(card["task_id"] if card else parcel.key)
+        return Sent(known_as(parcel.content, parcel.key))
 
     def _is_theirs(self, url: str) -> bool:
         """An address from a message is followed to the platform only."""

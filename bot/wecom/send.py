@@ -72,7 +72,7 @@ class Sending:
             case Channel.WEBHOOK:
                 return await self._webhook(parcel, handed)
             case Channel.AIBOT:
-                return await self.aibots.send(parcel)
+                return await self.aibots.send(parcel, self.library.body)
             case Channel.MOMENT:
                 return await self._moment(parcel, handed)
 
