@@ -175,7 +175,7 @@ class Line:
 
     # ------------------------------------------------------------ saying
 
-    async def send(self, parcel: Parcel, ticket: Mapping[str, str], body_of: BodyOf) -> Sent:
+    async def send(self, parcel: Parcel, ticket: Mapping[str, str], body_of: payload.BodyOf) -> Sent:
         """An answer to what is still open, else a push to where the bot was spoken to before."""
         number, kind = ticket.get("request", ""), ticket.get("kind", "")
         if kind == "greeting":
@@ -195,7 +195,7 @@ class Line:
         await self.ask("aibot_send_msg", {**chat, **sort, **shown})
         return _sent(parcel)
 
-    async def _media(self, parcel: Parcel, body_of: BodyOf) -> Body | None:
+    async def _media(self, parcel: Parcel, body_of: payload.BodyOf) -> Body | None:
         """The one file a message is, handed over; None for words and cards."""
         if not parcel.content.media:
             return None

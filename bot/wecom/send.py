@@ -102,7 +102,7 @@ class Sending:
     async def _handed(self, parcel: Parcel) -> Handed:
         """The numbers of the parcel's files, once everything else about it is known to be right."""
         files = files_of(parcel.content)
-        if not files:
+        if not files or parcel.channel is Channel.AIBOT:  # a bot hands its files over on its own connection
             return {}
         await self._body(parcel, dict.fromkeys(files, SAMPLE))
         return await self.library.handed(parcel.channel, parcel.content, parcel.sender)
