@@ -16,9 +16,11 @@ import structlog
 from bot.bell import Bell
 from bot.clock import Clock
 from bot.directory import DirectoryWalk
+from bot.greeting import GreetingErrands
 from bot.listening import Listening
 from bot.parcel import parcel_of
 from bot.registry import Registry
+from bot.way import WayErrands
 from sop.errors import Blocked, Busy, NotFound, Refused, SendError
 from sop.receipt import State
 from sop.update import Update
@@ -252,6 +254,8 @@ class Errands:
             "group": walk.group,
             "statistics": walk.statistics,
             "staff_statistics": walk.staff_statistics,
+            "way": WayErrands(self.db, self.gateway, self.clock).run,
+            "greeting": GreetingErrands(self.db, self.gateway, self.clock).run,
         }
 
 

@@ -98,7 +98,11 @@ def _sit(group: str, seat: Seat, ctx: Context) -> bool:
     if seat.name or seat.staff:
         known = {"staff": True} if seat.staff else {}
         ctx.tx.members.describe(seat.member, **known, **({"name": seat.name} if seat.name else {}))
-    return ctx.tx.groups.seat(group, seat.member, joined_at=joined_at, scene=seat.scene, source=seat.source)
+    new = ctx.tx.groups.seat(group, seat.member, joined_at=joined_at, scene=seat.scene, source=seat.source)
+    if seat.source and (new or ctx.tx.groups.learn_source(group, seat.member, seat.source)):
+        for tag in ctx.tx.ways.tags_of(seat.source):
+            ctx.tx.tags.add(seat.member, tag, reason=f"通过渠道 {seat.source} 入群", kind="basic")
+    return new
 
 
 def _note_what_was_lost(

@@ -15,8 +15,6 @@ from storage.sighting import FIRST_WALK, SightingStore
 
 router = Router("member")
 
-SOURCE_TAG = "来自:"
-
 
 @router.observe(Kind.FRIEND_ADDED)
 def know_friend(added: FriendAdded, ctx: Context) -> None:
@@ -25,9 +23,8 @@ def know_friend(added: FriendAdded, ctx: Context) -> None:
     ctx.tx.members.meet(added.staff, staff=True)
     ctx.tx.members.befriend(added.member, added.staff, source=added.source, half=added.half, since=added.at)
     if added.source:
-        ctx.tx.tags.add(
-            added.member, SOURCE_TAG + added.source, reason=f"通过渠道 {added.source} 添加", kind="basic"
-        )
+        for tag in ctx.tx.ways.tags_of(added.source):
+            ctx.tx.tags.add(added.member, tag, reason=f"通过渠道 {added.source} 添加", kind="basic")
     if not added.half:
         ctx.tx.errands.add(Errand(what="member", whom=added.member, at=ctx.now))
 

@@ -52,11 +52,11 @@ class ErrandStore:
         self._connection.execute(insertion.on_conflict_do_nothing(index_elements=["what", "whom"]))
 
     def advance(self, errand_: Errand, data: dict[str, Any], now: datetime) -> None:
-        """The errand has got somewhere and goes on from there, behind others that wait."""
+        """The errand has got somewhere and goes on from there, behind others that wait; unless somebody else got on with it."""
         at = max(to_ms(now), to_ms(errand_.at) + 1)  # later than it was, so that it is not taken for done
         self._connection.execute(
             update(errand)
-            .where(errand.c.id == errand_.id)
+            .where(errand.c.id == errand_.id, errand.c.due_at == to_ms(errand_.at))
             .values(data=data, due_at=at, attempts=0, error=None)
         )
 

@@ -113,6 +113,15 @@ class GroupStore:
         )
         return True
 
+    def learn_source(self, group_id: str, member_id: str, source: str) -> bool:
+        """Where a seated member came from, which only the group's details tell; False when it is known."""
+        result = self._connection.execute(
+            update(seat)
+            .where(seat.c.group_id == group_id, seat.c.member == member_id, seat.c.source == "")
+            .values(source=source)
+        )
+        return bool(result.rowcount)
+
     def unseat(self, group_id: str, members: Iterable[str], left_at: datetime) -> list[str]:
         """Members leave; returns those who were there."""
         rows = self._connection.scalars(

@@ -256,6 +256,35 @@ friend = Table(
     Index("ix_friend_staff", "staff"),
 )
 
+way = Table(
+    "way",  # QR codes that lead to staff or into groups
+    metadata,
+    Column("state", String(32), primary_key=True),  # what the platform brings back with who came through it
+    Column("kind", String(8), nullable=False),  # contact | join
+    Column("name", String(64), nullable=False),
+    Column("tags", JSON, nullable=False),
+    Column("wish", JSON, nullable=False),
+    Column("standing", String(12), nullable=False),  # making | ready | refused | dropped
+    Column(
+        "number", String(64), nullable=False, server_default=""
+    ),  # the platform's; it lists none to us later
+    Column("image", Text, nullable=False, server_default=""),
+    Column("reason", Text, nullable=False, server_default=""),
+    Column("made_by", String(64), nullable=False, server_default=""),
+    Column("created_at", Instant, nullable=False),
+)
+
+greeting = Table(
+    "greeting",  # what groups say to newcomers
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("content", JSON, nullable=False),
+    Column("standing", String(12), nullable=False),
+    Column("number", String(64), nullable=False, server_default=""),
+    Column("reason", Text, nullable=False, server_default=""),
+    Column("created_at", Instant, nullable=False),
+)
+
 sighting = Table(
     "sighting",  # each friendship as the last walk through the directory was told of it
     metadata,

@@ -34,6 +34,7 @@ from storage.statistic import StatisticStore
 from storage.tag import TagStore
 from storage.template import TemplateStore
 from storage.tier import TierStore
+from storage.way import WayStore
 
 
 class Tx:
@@ -90,6 +91,10 @@ class Tx:
     @cached_property
     def statistics(self) -> StatisticStore:
         return StatisticStore(self.connection, self.now)
+
+    @cached_property
+    def ways(self) -> WayStore:
+        return WayStore(self.connection, self.now)
 
     @cached_property
     def consent(self) -> ConsentStore:
