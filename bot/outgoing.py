@@ -85,6 +85,8 @@ class Outgoing:
             timeout=ClientTimeout(total=self.timeout_s, connect=self.connect_s),
             headers={"User-Agent": "qunxing"},
         )
+        # else a question whose kept connection broke would be asked a second time, and we would not know
+        self._session._retry_connection = False
         return self
 
     async def __aexit__(

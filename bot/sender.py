@@ -17,7 +17,7 @@ from bot.bell import Bell
 from bot.clock import Clock
 from bot.gateway import Gateway, Parcel
 from bot.parcel import CONFIRMED, MEMBERS_PER_TASK, SHARED, SINGLE, parcels, receipt_of
-from sop.errors import Blocked, Busy, Refused, SendError, Unanswered
+from sop.errors import Blocked, Busy, Crowded, Refused, SendError, Unanswered
 from sop.message import Channel
 from sop.receipt import Sent, State
 from sop.timing import Later, Never, Verdict
@@ -38,6 +38,11 @@ REPEAT_WINDOW = timedelta(minutes=25)  # the platform remembers requests for 30 
 LOOK_UP_FOR = timedelta(minutes=10)
 DEAD_AFTER = timedelta(seconds=45)  # longer than any request may take
 CLOCKS_DIFFER = timedelta(minutes=1)
+MOMENT_S = 0.05
+MANY_LANES = 10_000
+Lane = tuple[
+    Channel, str, tuple[str, ...], bool
+]  # what waits for the same turns: urgent messages have their own
 FIRST_LOOK = timedelta(seconds=20)  # a new task is still being dispatched for some seconds
 
 
@@ -74,6 +79,7 @@ class Sender:
     idle_s: float = 60.0
     on_settled: Callable[[Entry, State], None] = lambda entry, state: None
     _fence: int = 0
+    _promised: dict[Lane, datetime] = field(default_factory=dict)  # the last turn promised in a lane
 
     async def run(self) -> None:
         await self.start()
@@ -272,6 +278,8 @@ class Sender:
         """What becomes of messages that were not sent, or that nobody knows of."""
         again: datetime | None = now
         match error:
+            case Crowded():
+                again = self._turn_of(parcel, entries, error, now)
             case Busy():
                 again = now + timedelta(seconds=max(1.0, error.retry_after))
             case Blocked():
@@ -284,6 +292,18 @@ class Sender:
             reason = f"没有得到可信的答复，平台会去掉重复，再发一次：{error.reason}"
             return _Fate(State.WAITING, reason, again)
         return _Fate(State.UNKNOWN, f"没有得到可信的答复：{error.reason}")
+
+    def _turn_of(self, parcel: Parcel, entries: Sequence[Entry], error: Crowded, now: datetime) -> datetime:
+        """When it is this message's turn: behind those we sent away before it, so that nobody is asked about in vain."""
+        to = parcel.recipients if parcel.channel is Channel.APP else ()
+        lane = (parcel.channel, parcel.sender, to, entries[0].message.urgent)
+        first = now + timedelta(seconds=max(MOMENT_S, error.retry_after))
+        last = self._promised.get(lane)
+        again = first if last is None else max(first, last + timedelta(seconds=error.step))
+        self._promised[lane] = again
+        if len(self._promised) > MANY_LANES:
+            self._promised = {lane: at for lane, at in self._promised.items() if at > now}
+        return again
 
     def _may_repeat(self, parcel: Parcel, entries: Sequence[Entry], again: datetime) -> bool:
         """Only where the platform drops an identical request, and only while it does."""

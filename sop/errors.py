@@ -11,6 +11,7 @@
     │   └── Forged             and it does not come from WeCom
     └── SendError              a message did not go out
         ├── Busy               later: ask again                   (retry_after)
+        │   └── Crowded        later: others are before us        (step)
         ├── Refused            never: not to this recipient       (code)
         ├── Blocked            stop the channel, tell an operator (code)
         └── Unanswered         unknown: no trustworthy answer came back
@@ -100,6 +101,14 @@ class SendError(QunxingError):
 
 class Busy(SendError):
     """Later: the platform asked us to wait ``retry_after`` seconds; nothing was sent."""
+
+
+class Crowded(Busy):
+    """Later: we have used up our turns, and have asked nobody; after the first, one goes every ``step`` seconds."""
+
+    def __init__(self, reason: str, *, retry_after: float, step: float) -> None:
+        super().__init__(reason, retry_after=retry_after)
+        self.step = step
 
 
 class Refused(SendError):

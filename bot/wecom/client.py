@@ -20,7 +20,7 @@ from bot.wecom.credential import Credential, Credentials
 from bot.wecom.errcode import TOKEN_REFUSED, Action, action_of, error_of
 from bot.wecom.settings import WeComSettings
 from bot.wecom.token import Tokens
-from sop.errors import Blocked, Busy, Unanswered
+from sop.errors import Blocked, Crowded, Unanswered
 from storage.shared import Demand, Shared
 
 log = structlog.get_logger()
@@ -151,7 +151,8 @@ class WeComClient:
     async def _turn(self, demands: Sequence[Demand]) -> None:
         wait = await self.shared.take(demands, self.clock.now())
         if wait > 0:
-            raise Busy(f"已达到企业微信的频率限制，{wait:.0f} 秒后继续", retry_after=wait)
+            step = max(1 / demand.limit.rate for demand in demands)
+            raise Crowded(f"已达到企业微信的频率限制，{wait:.0f} 秒后继续", retry_after=wait, step=step)
 
     async def _judged(self, path: str, answer: Answer, code: int, demands: Sequence[Demand]) -> Answer:
         if code == 0:
