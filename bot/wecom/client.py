@@ -1,13 +1,15 @@
 """One call to the platform: our turn at its limits, a token, the answer, and what its number means.
 
 An answer without error comes back as it is; every other ending is one of the four errors of ``sop.errors``.
+Where the installation is at fault, everything that would be refused for the same reason waits, and one call a minute
+finds out when it is cured.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import structlog
@@ -17,8 +19,9 @@ from bot.clock import Clock
 from bot.outgoing import File, Outgoing
 from bot.wecom import limit
 from bot.wecom.credential import Credential, Credentials
-from bot.wecom.errcode import TOKEN_REFUSED, Action, action_of, error_of
+from bot.wecom.errcode import TOKEN_REFUSED, Action, Reach, action_of, error_of, words_for
 from bot.wecom.settings import WeComSettings
+from bot.wecom.stop import Stops
 from bot.wecom.token import Tokens
 from sop.errors import Blocked, Crowded, Unanswered
 from storage.shared import Demand, Shared
@@ -26,7 +29,8 @@ from storage.shared import Demand, Shared
 log = structlog.get_logger()
 
 WINDOW_S, LONG_WINDOW_S = 60.0, 3600.0
-STRIKE_S = 600.0  # a second refusal within this time means the hour's limit, not the minute's
+STRIKE_S = 600.0  # a refusal so soon after a window's end means the next longer limit
+PLATFORM_ZONE = timezone(timedelta(hours=8))  # whose days the platform counts
 
 Answer = dict[str, Any]
 
@@ -43,6 +47,7 @@ class WeComClient:
 
     def __post_init__(self) -> None:
         self.credentials = Credentials(self.settings)
+        self._stops = Stops(self.clock)
         self.tokens = Tokens(self.address("gettoken"), self.outgoing, self.clock, self.chance, self.shared)
 
     def address(self, path: str) -> str:
@@ -117,6 +122,8 @@ class WeComClient:
         ask: Callable[[Mapping[str, str]], Awaitable[Answer | bytes]],
     ) -> Answer | bytes:
         wanted = limit.of_corp(path) if demands is None else demands
+        affected = {Reach.SECRET: credential.key, Reach.PATH: f"{credential.key}:{path}"}
+        self._stops.must_be_over(affected)
         await self._turn(wanted)
         token = await self.tokens.get(credential)
         code = 0
@@ -125,11 +132,13 @@ class WeComClient:
             code = 0 if isinstance(answer, bytes) else _code(answer)
             if code not in TOKEN_REFUSED:
                 await self.tokens.took(credential, token)
-                return answer if isinstance(answer, bytes) else await self._judged(path, answer, code, wanted)
+                if isinstance(answer, bytes):
+                    return answer
+                return await self._judged(path, answer, code, wanted, affected)
             log.warning("token not taken", path=path, section=credential.section, code=code)
             if not last:
                 token = await self.tokens.renew(credential, token)
-        raise error_of(code) or Blocked("企业微信不接受访问凭证", code=code)
+        raise self._stops.note(affected, code, Blocked(words_for(code), code=code))
 
     async def post_open(
         self,
@@ -140,13 +149,15 @@ class WeComClient:
         file: File | None = None,
     ) -> Answer:
         """A call that needs no token: the webhook, whose key is its secret."""
+        affected = {Reach.PATH: demands[0].key}
+        self._stops.must_be_over(affected)
         await self._turn(demands)
         where = self.address(path)
         if file is not None:
             answer = await self.outgoing.json("POST", where, query=query, file=file)
         else:
             answer = await self.outgoing.json("POST", where, query=query, body=body)
-        return await self._judged(path, answer, _code(answer), demands)
+        return await self._judged(path, answer, _code(answer), demands, affected)
 
     async def _turn(self, demands: Sequence[Demand]) -> None:
         wait = await self.shared.take(demands, self.clock.now())
@@ -154,28 +165,44 @@ class WeComClient:
             step = max(1 / demand.limit.rate for demand in demands)
             raise Crowded(f"已达到企业微信的频率限制，{wait:.0f} 秒后继续", retry_after=wait, step=step)
 
-    async def _judged(self, path: str, answer: Answer, code: int, demands: Sequence[Demand]) -> Answer:
+    async def _judged(
+        self,
+        path: str,
+        answer: Answer,
+        code: int,
+        demands: Sequence[Demand],
+        affected: Mapping[Reach, str],
+    ) -> Answer:
         if code == 0:
+            self._stops.over(affected)
             return answer
-        log.info("wecom refused", path=path, code=code, said=str(answer.get("errmsg", ""))[:300])
-        error = error_of(code)
+        said = str(answer.get("errmsg", ""))[:300]
+        log.info("wecom refused", path=path, code=code, said=said)
+        error = error_of(code, said=said)
         if error is None:
             return answer
         if action_of(code) is Action.WINDOW:
             error.retry_after = await self._block(demands)
-        raise error
+        raise self._stops.note(affected, code, error)
 
     async def _block(self, demands: Sequence[Demand]) -> float:
-        """Leave the API alone until its window is over; which window it was, only a second refusal tells."""
+        """Leave the API alone until its window is over; which window it was, only further refusals tell."""
         if not demands:
             return WINDOW_S
         now, key = self.clock.now(), demands[0].key
-        struck = await self.shared.get(f"strike:{key}", now)
-        window = LONG_WINDOW_S if struck else WINDOW_S
+        strikes = int(await self.shared.get(f"strike:{key}", now) or 0)
+        window = (WINDOW_S, LONG_WINDOW_S, _rest_of_day(now))[min(strikes, 2)]
         until = now + timedelta(seconds=window)
         await self.shared.block(key, until, now)
-        await self.shared.put(f"strike:{key}", "1", until + timedelta(seconds=STRIKE_S), now)
+        await self.shared.put(f"strike:{key}", str(strikes + 1), until + timedelta(seconds=STRIKE_S), now)
         return window
+
+
+def _rest_of_day(now: datetime) -> float:
+    """Seconds until a day's limit is lifted: the platform counts natural days."""
+    local = now.astimezone(PLATFORM_ZONE)
+    midnight = local.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+    return max(WINDOW_S, (midnight - local).total_seconds())
 
 
 def _code(answer: Answer) -> int:

@@ -1,7 +1,9 @@
 """Access tokens: one fetch for everybody who wants the same one, and patience with one that is refused.
 
 A token is shared through ``storage/shared.py``, fetched by whoever holds the lock, renewed before it ends.
-A platform that refuses is asked less and less often: too many wrong secrets ban the address for an hour.
+A platform that refuses is asked less and less often. Too many wrong secrets ban the address for an hour
+(developer.work.weixin.qq.com path 90313, number 45009): so a wrong one is hardly tried again, and a banned address
+asks for no token at all.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from bot.chance import Chance
 from bot.clock import Clock
 from bot.outgoing import Outgoing
 from bot.wecom.credential import Credential
-from bot.wecom.errcode import Action, action_of, error_of, words_for
+from bot.wecom.errcode import Action, Asked, action_of, error_of
 from sop.errors import Blocked, Busy, SendError, Unanswered
 from storage.shared import Shared
 
@@ -27,9 +29,12 @@ log = structlog.get_logger()
 EARLY_S = 300.0
 LOCK_S = 15.0
 PEEK_S = 0.05  # real seconds between looks at what another process is fetching
-STOPPED_WAIT_S, PASSING_WAIT_S = 10.0, 1.0  # doubled with every failure
-LONGEST_WAIT_S = 600.0
-REMEMBER = timedelta(hours=1)
+PASSING_WAIT_S, LONGEST_WAIT_S = 1.0, 600.0  # doubled with every failure
+STOPPED_WAIT_S = 60.0  # likewise
+WRONG = frozenset({40001, 40013})
+WRONG_WAIT_S = (600.0, 3600.0)  # a wrong secret is not cured by asking, and asking counts
+REMEMBER = timedelta(hours=2)
+BAN = "trouble:address"  # of the address we ask from, so of every secret
 
 
 @dataclass(frozen=True)
@@ -182,7 +187,7 @@ class Tokens:
         code, text = int(answer.get("errcode") or 0), answer.get("access_token")
         if code or not isinstance(text, str) or not text:
             log.warning("token refused", section=credential.section, code=code, said=answer.get("errmsg"))
-            raise _refusal(code, credential)
+            raise _refusal(code, str(answer.get("errmsg") or ""), credential)
         lives = max(1.0, float(answer.get("expires_in") or 7200))
         early = min(EARLY_S, lives / 2) * (0.2 + 0.8 * self.chance.fraction())
         now = self.clock.now()
@@ -192,7 +197,8 @@ class Tokens:
 
     async def _failed(self, credential: Credential, error: SendError) -> SendError:
         """Count a failure for everybody, and give back the error that says how long to wait."""
-        before = await self._troubled(credential)
+        name = BAN if _is_ban(error) else _trouble(credential)
+        before = await self._troubled(name)
         failures = before.failures if before else 0
         wait = self._wait(error, failures)
         now = self.clock.now()
@@ -200,24 +206,27 @@ class Tokens:
             failures + 1, now + timedelta(seconds=wait), error.reason, error.code, isinstance(error, Blocked)
         )
         told = json.dumps({**asdict(trouble), "until": trouble.until.isoformat()}, ensure_ascii=False)
-        await self.shared.put(_trouble(credential), told, now + REMEMBER, now)
+        await self.shared.put(name, told, now + REMEMBER, now)
         return trouble.error(now)
 
     def _wait(self, error: SendError, failures: int) -> float:
         """The first token refused by an API costs no wait, since any may end early; then ever longer."""
+        if error.code in WRONG:
+            return WRONG_WAIT_S[min(failures, len(WRONG_WAIT_S) - 1)]
         refused_by_api = isinstance(error, Blocked) and error.code == 0
         if refused_by_api:
             return min(PASSING_WAIT_S * 2.0**failures, LONGEST_WAIT_S) if failures else 0.0
         first = STOPPED_WAIT_S if isinstance(error, Blocked) else PASSING_WAIT_S
-        return min(max(first * 2.0**failures, error.retry_after), LONGEST_WAIT_S)
+        return max(min(first * 2.0**failures, LONGEST_WAIT_S), error.retry_after)
 
     async def _be_patient(self, credential: Credential) -> None:
-        trouble, now = await self._troubled(credential), self.clock.now()
-        if trouble is not None and now < trouble.until:
-            raise trouble.error(now)
+        for name in (BAN, _trouble(credential)):
+            trouble, now = await self._troubled(name), self.clock.now()
+            if trouble is not None and now < trouble.until:
+                raise trouble.error(now)
 
-    async def _troubled(self, credential: Credential) -> Trouble | None:
-        kept = await self.shared.get(_trouble(credential), self.clock.now())
+    async def _troubled(self, name: str) -> Trouble | None:
+        kept = await self.shared.get(name, self.clock.now())
         if kept is None:
             return None
         told = json.loads(kept)
@@ -235,8 +244,14 @@ def _trouble(credential: Credential) -> str:
     return f"trouble:{credential.key}"
 
 
-def _refusal(code: int, credential: Credential) -> SendError:
-    """At gettoken a bad secret, corp or address stops us; anything else passes."""
-    if action_of(code) in (Action.STOP, Action.TOKEN, Action.NEVER) and code:
-        return Blocked(f"{words_for(code)}（配置 {credential.section}）", code=code)
-    return error_of(code) or Busy("企业微信没有给出访问凭证", code=code, retry_after=5.0)
+def _is_ban(error: SendError) -> bool:
+    return action_of(error.code, Asked.TOKEN) is Action.WINDOW
+
+
+def _refusal(code: int, said: str, credential: Credential) -> SendError:
+    """At gettoken a bad secret, corp or address stops us; what is busy passes."""
+    if not code:
+        return Busy("企业微信没有给出访问凭证", retry_after=5.0)
+    error = error_of(code, Asked.TOKEN, said=said) or Busy("企业微信没有给出访问凭证", retry_after=5.0)
+    reason = f"{error.reason}（配置 {credential.section}）"
+    return type(error)(reason, code=code, retry_after=error.retry_after)
