@@ -101,6 +101,7 @@ SocketAddress = Annotated[str, AfterValidator(_socket), Form("an address like ws
 Zone = Annotated[str, AfterValidator(_zone), Form("a time zone like Asia/Shanghai", text)]
 Port = Annotated[int, Field(ge=0, le=65535), Form("a port number, 0 to 65535", whole)]
 Agent = Annotated[int, Field(ge=0, le=2**53), Form("the app's AgentId, a whole number", whole)]
+Accounts = Annotated[int, Field(ge=0, le=10**7), Form("a whole number of accounts", whole)]
 Cap = Annotated[int, Field(ge=0, le=1000), Form("a whole number, 0 to 1000", whole)]
 Minutes = Annotated[int, Field(ge=0, le=10080), Form("a number of whole minutes, 0 to 10080", whole)]
 Score = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False), Form("a score, 0 to 100", decimal)]
@@ -202,6 +203,7 @@ class WeCom(Section):
     api_base: Address = "https://qyapi.weixin.qq.com"
     oauth_base: Address = "https://open.weixin.qq.com"
     socket_base: SocketAddress = "wss://openws.work.weixin.qq.com"
+    accounts: Accounts = 0
     app: Annotated[tuple[App, ...], BeforeValidator(_tuple)] = ()
     contact: Contact = Contact()
     kf: Kf = Kf()

@@ -40,6 +40,7 @@ def wecom_settings(config: Config) -> WeComSettings:
     return WeComSettings(
         corp_id=wecom.corp_id,
         api_base=wecom.api_base,
+        accounts=wecom.accounts,
         apps=tuple(WeComApp(app.name, app.agent_id, app.secret.get_secret_value()) for app in wecom.app),
         contact_secret=wecom.contact.secret.get_secret_value(),
         kf_secret=wecom.kf.secret.get_secret_value(),

@@ -15,6 +15,7 @@ from typing import Any
 import structlog
 
 from bot.gateway import ArchivePage
+from bot.wecom import limit
 from bot.wecom.client import WeComClient
 from bot.wecom.person import is_member, is_robot, person
 from sop.errors import Blocked
@@ -48,6 +49,7 @@ class Archive:
             self.client.credentials.archive(),
             query={"seq": str(seq), "limit": str(PAGE)},
             address=feed,
+            demands=limit.of_archive(),
         )
         records = answer.get("chatdata") or ()
         last = max([seq, *(int(record["seq"]) for record in records)])

@@ -10,15 +10,20 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
+from bot.wecom.person import person
 from storage.shared import Demand, Limit
 
+EVERYBODY = "@all"
 MINUTE_S, HOUR_S, DAY_S, MONTH_S = 60.0, 3600.0, 86_400.0, 30 * 86_400.0
 
 CORP = (Limit(10_000, MINUTE_S), Limit(150_000, HOUR_S))  # of one API by one corp
-RECEIVER = (
-    Limit(30, MINUTE_S),
-    Limit(1000, HOUR_S),
-)  # app messages to one member of staff; excess is dropped
+RECEIVER = (Limit(24, MINUTE_S), Limit(900, HOUR_S))  # of 30 and 1000 app messages one employee is shown
+EVERYONE = (
+    Limit(6, MINUTE_S),
+    Limit(100, HOUR_S),
+)  # the rest of them, kept for what goes to all; excess is dropped
+PUSHES_PER_ACCOUNT = 200  # person-times a day of one app, for each account the corp may have
+ARCHIVE = (Limit(4000, MINUTE_S),)  # pulls of the archive
 WEBHOOK = (Limit(20, MINUTE_S),)
 APPCHAT = (Limit(20_000, MINUTE_S), Limit(150_000, HOUR_S))  # person-times; larger corps have more an hour
 READER = (Limit(200, MINUTE_S), Limit(10_000, DAY_S))  # of one member in our groups; excess is dropped
@@ -37,9 +42,24 @@ def of_corp(path: str) -> list[Demand]:
     return [Demand(f"api:{path}:{limit.seconds:.0f}", limit) for limit in CORP]
 
 
-def of_receivers(app: str, staff: Sequence[str]) -> list[Demand]:
-    each = [Demand(f"push:{app}:{one}:{limit.seconds:.0f}", limit) for one in staff for limit in RECEIVER]
-    return [Demand(f"push:{app}", CORP[0], len(staff)), *each]
+def of_receivers(app: str, staff: Sequence[str], accounts: int = 0) -> list[Demand]:
+    """App messages have limits of their own instead of the corp's.
+
+    Only with the number of ``accounts`` known is the app's day counted here; else the platform tells when it is used up.
+    """
+    whole = Demand(f"push:{app}", CORP[0], len(staff))
+    day = (
+        [Demand(f"push:{app}:day", Limit(accounts * PUSHES_PER_ACCOUNT, DAY_S), len(staff))]
+        if accounts
+        else []
+    )
+    return [whole, *day, *(demand for one in staff for demand in _of_receiver(app, one))]
+
+
+def _of_receiver(app: str, one: str) -> list[Demand]:
+    """One employee is one, however their id is written."""
+    name, limits = (EVERYBODY, EVERYONE) if one == EVERYBODY else (person(one), RECEIVER)
+    return [Demand(f"push:{app}:{name}:{limit.seconds:.0f}", limit) for limit in limits]
 
 
 def of_webhook(mark: str) -> list[Demand]:
@@ -70,6 +90,10 @@ def of_moments() -> list[Demand]:
 
 def of_pictures() -> list[Demand]:
     return [Demand(f"picture:{limit.seconds:.0f}", limit) for limit in PICTURES]
+
+
+def of_archive() -> list[Demand]:
+    return [Demand("archive", limit) for limit in ARCHIVE]
 
 
 def of_untokened(account: str) -> list[Demand]:

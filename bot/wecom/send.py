@@ -138,7 +138,7 @@ class Sending:
             "message/send",
             credentials.of_app(app),
             payload_app.app_body(app.agent_id, parcel, handed),
-            demands=limit.of_receivers(app.name, parcel.recipients),
+            demands=limit.of_receivers(app.name, parcel.recipients, self.client.settings.accounts),
         )
         return Sent(str(answer.get("msgid") or parcel.key), _not_reached(parcel.recipients, answer))
 

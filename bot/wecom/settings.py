@@ -51,6 +51,7 @@ class WeComSettings:
     kf_secret: str = field(default="", repr=False)
     archive_secret: str = field(default="", repr=False)
     archive_feed: str = field(default="", repr=False)
+    accounts: int = 0  # how many the corp may have; 0: not known
     webhooks: Mapping[str, str] = field(default_factory=dict, repr=False)  # name → key
     aibots: tuple[Aibot, ...] = ()
     socket_base: str = SOCKETS
