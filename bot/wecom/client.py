@@ -149,7 +149,7 @@ class WeComClient:
         file: File | None = None,
     ) -> Answer:
         """A call that needs no token: the webhook, whose key is its secret."""
-        affected = {Reach.PATH: demands[0].key}
+        affected = {Reach.PATH: limit.mark_of(query.get("key", ""))}
         self._stops.must_be_over(affected)
         await self._turn(demands)
         where = self.address(path)
