@@ -41,9 +41,8 @@ def start(update: Update, ctx: Context) -> None:
     for template in ctx.tx.templates.running():
         if template.subject is Subject.MEMBER and template.trigger.on not in CLOCKED:
             started = [member for member in members if _starts(template, update, member, ctx)]
-            begin(
-                template, {member.id: member.facts() for member in started}, ctx, greeting=_greeting(update)
-            )
+            facts = {member.id: member.facts() for member in started}
+            begin(template, facts, ctx, since=update.at, greeting=_greeting(update))
 
 
 def _greeting(update: Update) -> dict[str, str]:
@@ -79,28 +78,37 @@ def _only_welcomes(template: Template) -> bool:
 
 
 def begin(
-    template: Template, facts: Mapping[str, Facts], ctx: Context, *, greeting: Mapping[str, str] | None = None
+    template: Template,
+    facts: Mapping[str, Facts],
+    ctx: Context,
+    *,
+    since: datetime | None = None,
+    greeting: Mapping[str, str] | None = None,
 ) -> None:
-    """Let those begin whom the rules let; their first step waits on the due table."""
+    """Let those begin whom the rules let; their first step waits on the due table.
+
+    A journey is counted from ``since``, when what began it happened, however late we heard of it.
+    """
+    anchor = min(since or ctx.now, ctx.now)
     last = ctx.tx.journeys.latest(template.id, list(facts)) if facts else {}
     begun = []
     for whom, known in facts.items():
         lot = ctx.fraction() if template.hold_out else 1.0
         verdict = enrol(template, known, last.get(whom), ctx.now, fraction=lot)
         if isinstance(verdict, Enrol):
-            begun.append(_journey(template, whom, verdict, ctx.now))
+            begun.append(_journey(template, whom, verdict, anchor))
     journeys = ctx.tx.journeys.enrol(begun)
     ctx.tx.journeys.await_steps(template, journeys, ctx.settings.zone, greeting)
 
 
-def _journey(template: Template, whom: str, verdict: Enrol, now: datetime) -> Journey:
+def _journey(template: Template, whom: str, verdict: Enrol, anchor: datetime) -> Journey:
     return Journey(
         template=template.id,
         version=template.version,
         subject=template.subject,
         whom=whom,
         run=verdict.run,
-        anchor=now,
+        anchor=anchor,
         state=verdict.state,
         reason=verdict.reason,
     )

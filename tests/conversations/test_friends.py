@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from bot.simulator.faults import Fault
 from tests.world import World
 
 
@@ -72,3 +73,45 @@ async def test_who_asks_why_right_after_the_welcome_hears_about_the_welcome(worl
     reply = await lin.says("为什么发给我")
 
     assert "欢迎新朋友" in reply
+
+
+async def test_a_welcome_that_would_come_too_late_is_listed_and_not_tried(world: World) -> None:
+    await world.publishes("welcome")
+    world.sim.faults.add(Fault(where="callback", what="delay", match="contact", seconds=30))
+
+    lin = await world.befriends("小林")
+    await world.turn(minutes=1)
+
+    assert lin.heard_from("linmo") == []
+    assert world.sim.world.journal.of("call", api="externalcontact/send_welcome_msg") == []
+    assert "错过了发送窗口" in (await world.missed())[0]
+
+
+async def test_a_staff_member_with_a_welcome_of_their_own_is_not_talked_over(world: World) -> None:
+    await world.publishes("welcome")
+    world.sim.world.staff["linmo"].console_welcome = True
+
+    lin = await world.befriends("小林")
+
+    assert lin.heard_from("linmo") == []
+    assert await world.missed() == ["没有欢迎码：客户端已设置欢迎语，或已经聊过"]
+
+
+async def test_the_welcome_s_question_is_answered_on_its_page(world: World) -> None:
+    await world.publishes("welcome")
+    lin = await world.befriends("小林")
+
+    await lin.sends(lin.link(), option="C")
+
+    assert await lin.tags() == {"创业人群"}
+
+
+async def test_who_comes_back_after_deleting_us_is_welcomed_again(world: World) -> None:
+    await world.publishes("welcome")
+    lin = await world.befriends("小林")
+    await lin.deletes("linmo")
+
+    world.sim.acts.add_friend(lin.id, "suhe")
+    await world.settle()
+
+    assert "很高兴认识你" in lin.heard_from("suhe")[0]
