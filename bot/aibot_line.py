@@ -17,7 +17,7 @@ from typing import Any
 import structlog
 
 from bot.bell import Bell
-from bot.clock import Clock
+from bot.clock import Clock, Hold
 from bot.wecom.aibot_click import clicked_card
 from bot.wecom.aibot_parse import event_of, knock_of
 from bot.wecom.aibot_socket import BEAT_S, Line, Lost, TakenOver
@@ -81,45 +81,48 @@ class Lines:
     async def _hold(self, line: Line, turn: _Turn) -> None:
         """Connect, if it is our turn, and stay connected as long as it lasts."""
         await self._store(turn)
-        if not await self._claim(turn):
-            turn.waits()
-            return
+        attempt = self.clock.hold()
         try:
+            if not await self._claim(turn):
+                turn.waits()
+                return
             await line.hold(
                 partial(self._hear, line, turn),
-                opened=partial(self._opened, line, turn),
+                opened=partial(self._opened, line, turn, attempt),
                 beat=partial(self._renew, turn),
             )
         except lease.Stale:
             log.warning("bot's lease lost", bot=line.bot.name)
-        except TakenOver:
-            await self._taken_over(line, turn)
-        except Blocked as error:
-            await self._not_taken(line, turn, error)
+        except (TakenOver, Blocked) as end:
+            attempt.release()
+            await self._give_up(line, turn, end)
         except (Lost, SendError) as error:
             log.warning("bot disconnected", bot=line.bot.name, reason=f"{type(error).__name__}: {error}")
         except Exception as error:  # the database, most likely: the connection starts anew
             log.exception("bot disconnected", bot=line.bot.name, reason=f"{type(error).__name__}: {error}")
-        await self._release(turn)
+        finally:
+            with self.clock.hold():
+                attempt.release()
+                await self._release(turn)
 
-    def _opened(self, line: Line, turn: _Turn) -> None:
+    def _opened(self, line: Line, turn: _Turn, attempt: Hold) -> None:
         log.info("bot connected", bot=line.bot.name)
         turn.went_well()
+        attempt.release()
         self.ready()
 
-    async def _taken_over(self, line: Line, turn: _Turn) -> None:
-        """One of us has the lease now, or a stranger has the bot's secret."""
-        if await self._is_ours(turn):
+    async def _give_up(self, line: Line, turn: _Turn, end: TakenOver | Blocked) -> None:
+        """Taken over by one of us is no matter; by a stranger, or refused again and again, is an operator's."""
+        if isinstance(end, Blocked):
+            turn.refused += 1
+            log.error("bot refused", bot=line.bot.name, reason=end.reason)
+            if turn.refused >= TRIES:
+                await self._stand_back(turn, f"{end.reason}；已停止重试，改好后请重启群星")
+        elif await self._is_ours(turn):
             await self._stand_back(
                 turn,
                 f"智能机器人 {line.bot.name} 的长连接被另一个程序接管，群星不再重连；请停掉那个程序，再重启群星",
             )
-
-    async def _not_taken(self, line: Line, turn: _Turn, error: Blocked) -> None:
-        log.error("bot refused", bot=line.bot.name, reason=error.reason)
-        turn.refused += 1
-        if turn.refused >= TRIES:
-            await self._stand_back(turn, f"{error.reason}；已停止重试，改好后请重启群星")
 
     async def _stand_back(self, turn: _Turn, why: str) -> None:
         """Keep the lease and do nothing with it, so that none of us reconnects; until we are started anew."""
