@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from handlers.context import Context
 from handlers.filters import Ticked
@@ -31,6 +32,7 @@ router = Router("message")
 REMIND_AFTER = timedelta(hours=2)
 MOST_REMINDERS = 2  # the platform takes three in 24 hours; one is left for a person
 GIVE_UP_AFTER = timedelta(days=3)
+PLATFORM_ZONE = ZoneInfo("Asia/Shanghai")
 
 REFUSALS = {
     Outcome.NOT_FRIEND: "对方已不是好友，没有送达",
@@ -181,5 +183,6 @@ def _close_when_done(task: Task, ctx: Context) -> None:
 
 
 def _month_ends(now: datetime) -> datetime:
-    first = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    return (first + timedelta(days=32)).replace(day=1)
+    """The platform counts by natural months, and lives in China."""
+    first = now.astimezone(PLATFORM_ZONE).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    return (first + timedelta(days=32)).replace(day=1).astimezone(UTC)

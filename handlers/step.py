@@ -108,7 +108,7 @@ class Scribe:
 
     def _sender(self, channel: Channel, to: Recipient) -> str:
         match channel:
-            case Channel.APP:
+            case Channel.APP | Channel.APPCHAT:
                 return self.ctx.settings.main_app
             case Channel.KF:
                 wrote_to = self.ctx.tx.kf.account_of(to.member.id) if to.member else ""

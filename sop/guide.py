@@ -95,7 +95,9 @@ KEYS: dict[str, Key] = {
     "step.when.window": Key(
         f"{SPAN}；过了这么久就不再发", 'when = { day = 1, time = 19:30:00, window = "2h" }'
     ),
-    "step.channel": Key("auto、group_send、kf、app、welcome、webhook 之一", 'channel = "group_send"'),
+    "step.channel": Key(
+        "auto、group_send、kf、app、welcome、webhook、appchat 之一", 'channel = "group_send"'
+    ),
     "step.text": Key(f"{TEXT}；没有变体合适时发这一段", 'text = "晚上好，今天读三分钟：{{ link }}"'),
     "step.variant": Key(
         "给某些人的另一种说法，以 [[step.variant]] 开头", "[[step.variant]]\nfor = '创业人群'\ntext = \"…\""

@@ -53,11 +53,12 @@ class ChannelWord(StrEnum):
     APP = "app"
     WELCOME = "welcome"
     WEBHOOK = "webhook"
+    APPCHAT = "appchat"
 
 
 CHANNELS_OF = {
     Subject.MEMBER: (None, Channel.GROUP_SEND, Channel.KF, Channel.APP, Channel.WELCOME),
-    Subject.GROUP: (None, Channel.GROUP_SEND, Channel.WEBHOOK),
+    Subject.GROUP: (None, Channel.GROUP_SEND, Channel.WEBHOOK, Channel.APPCHAT),
 }
 
 

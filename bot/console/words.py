@@ -54,6 +54,8 @@ CHANNELS = {
     "kf": "微信客服",
     "webhook": "内部群机器人",
     "aibot": "智能机器人",
+    "appchat": "应用建的内部群",
+    "moment": "客户朋友圈（员工确认）",
 }
 JOURNEYS = {"active": "进行中", "done": "已走完", "exited": "已退出", "held_out": "对照组"}
 TEMPLATES = {"draft": "草稿", "published": "已发布", "retired": "已停用"}
@@ -63,6 +65,7 @@ ERRANDS = {
     "kf_member": "查询客服来访者", "kf_session": "查询客服会话", "move_kf": "转接客服会话", "archive": "拉取会话存档",
     "task": "查询群发结果", "mark": "同步标签", "remind": "提醒员工确认", "cancel": "撤回群发任务",
     "tags": "同步标签库", "directory": "同步通讯录", "adopt": "核对群发任务",
+    "moment": "查询朋友圈", "card": "更新卡片", "unsay": "撤回应用消息",
 }  # fmt: skip
 DEEDS = {
     "signed in": "登录了",

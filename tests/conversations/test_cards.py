@@ -1,0 +1,129 @@
+"""Cards staff press, and moments staff publish: what happens afterwards."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from bot.simulator.corp import APP
+from bot.simulator.faults import Fault
+from bot.simulator.world import Line, app_talk
+from sop.interaction import AnswerOption
+from sop.message import Channel, Choice, Content, Message, Option
+from sop.receipt import State
+from storage.interaction import Run
+from tests.world import World
+
+TEA = Choice("w02", "周末想喝什么？", (Option("A", "燕麦拿铁"), Option("B", "冷泡茶")))
+
+
+async def asked(world: World) -> Line:
+    """A question on a card, as it lies in the app's conversation with an employee."""
+    now = world.clock.now()
+    options = (AnswerOption("A", "燕麦拿铁"), AnswerOption("B", "冷泡茶"))
+    run = Run(
+        id="w02", item="w02", kind="poll", question=TEA.question, options=options,
+        opened=now, closes=now + timedelta(days=1),
+    )  # fmt: skip
+    await world.change(lambda tx: tx.interactions.open(run))
+    await world.change(
+        lambda tx: tx.outbox.add(
+            Message(
+                key="ask", channel=Channel.APP, content=Content("每周一问", choice=TEA),
+                to_staff="linmo", sender=APP, urgent=True, marketing=False,
+            )
+        )
+    )  # fmt: skip
+    (line,) = [line for line in world.sim.world.talks[app_talk(APP, "linmo")] if line.kind == "card"]
+    return line
+
+
+def vote(world: World, card: Line) -> None:
+    world.sim.acts.press_card("linmo", card.data["card"]["task_id"], "submit", options={"choice": ["B"]})
+
+
+async def test_a_press_changes_the_card(world: World) -> None:
+    card = await asked(world)
+
+    vote(world, card)
+    await world.settle()
+
+    assert card.data["replaced"] == "已提交"
+
+
+async def test_a_press_changes_the_card_even_when_the_answer_is_lost(world: World) -> None:
+    card = await asked(world)
+    world.sim.faults.add(Fault(where="api", what="lose", match="message/update_template_card"))
+
+    vote(world, card)
+    await world.turn(minutes=5)
+
+    assert card.data["replaced"] == "已提交"
+    assert await world.ask(lambda tx: tx.errands.troubled()) == []
+
+
+async def test_a_vote_on_a_card_is_an_answer(world: World) -> None:
+    card = await asked(world)
+
+    vote(world, card)
+    await world.settle()
+
+    assert await world.ask(lambda tx: tx.interactions.answer_of("w02", "linmo")) == "B"
+
+
+# ---------------------------------------------------------------- moments
+
+
+async def moment(world: World) -> str:
+    await world.change(
+        lambda tx: tx.outbox.add(
+            Message(
+                key="moment", channel=Channel.MOMENT, content=Content("新豆子到了"),
+                to_staff="linmo", sender="linmo", urgent=True, marketing=False,
+            )
+        )
+    )  # fmt: skip
+    (job,) = world.sim.world.moments
+    return job
+
+
+async def state(world: World) -> State:
+    entry = await world.ask(lambda tx: tx.outbox.by_key("moment"))
+    assert entry is not None
+    return entry.state
+
+
+async def test_a_moment_is_said_only_once_its_sender_published_it(world: World) -> None:
+    job = await moment(world)
+    before = await state(world)
+    world.sim.acts.publish("linmo", job)
+
+    await world.turn(minutes=10)
+
+    assert (before, await state(world)) == (State.CREATED, State.SENT)
+
+
+async def test_likes_and_comments_are_activity_once_however_often_they_are_told(world: World) -> None:
+    lin = await world.befriends("小林")
+    job = await moment(world)
+    world.sim.acts.publish("linmo", job)
+    world.sim.acts.react(lin.id, "linmo", job)
+    world.sim.acts.react(lin.id, "linmo", job, comment=True)
+
+    await world.turn(minutes=10)
+    await world.turn(minutes=30)
+
+    kinds = [one.kind for one in await world.ask(lambda tx: tx.activity.of_member(lin.id))]
+    assert (kinds.count("liked"), kinds.count("commented")) == (1, 1)
+
+
+@pytest.mark.parametrize("fault", ["lose", "garble"])
+async def test_a_moment_without_an_answer_waits_for_a_person(world: World, fault: str) -> None:
+    world.sim.faults.add(Fault(where="api", what=fault, match="*/add_moment_task"))
+
+    await moment(world)
+    await world.turn(minutes=30)
+
+    assert await state(world) == State.UNKNOWN
+    assert len(world.sim.world.moments) == 1
