@@ -84,7 +84,7 @@ class _Known:
 
     def count(self, entry: Entry, now: datetime) -> None:
         """What leaves now is seen by those behind it."""
-        if not entry.message.urgent:
+        if entry.message.marketing and not entry.message.urgent:
             self.sent.setdefault(entry.recipient, []).append(now)
         if (place := _place(entry)) is not None:
             self.answered[place] = self.answered.get(place, 0) + 1
