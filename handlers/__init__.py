@@ -22,6 +22,7 @@ from handlers import (
     member,
     message,
     moment,
+    notice,
     operator,
     staff,
     statistic,
@@ -51,6 +52,7 @@ ROUTERS: Sequence[Router] = (
     staff.router,  # what staff ask the app
     kf.router,  # 微信客服
     archive.router,  # what was said in groups
+    notice.router,  # what the platform says of itself
     day.router,  # housekeeping
     statistic.router,  # what the platform counts
     fallback.router,  # what nobody else answered

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
+from handlers.alarm import tell_operators
 from handlers.context import Context
 from handlers.filters import Ticked
 from handlers.router import Router
 from sop.activity import local_day
 from sop.engagement import Score, concern, explain
 from sop.group import Group, GroupKind
-from sop.message import Channel, Content, Message
 from sop.update import ClockTicked, Kind
 
 router = Router("engagement")
@@ -54,17 +54,4 @@ def _warn(group: Group, found: Score, ctx: Context) -> None:
     if ctx.tx.engagement.warned(group.id, worry.key, ctx.now - WEEK):
         return
     key = f"{worry.key}:{group.id}:{found.as_of.isoformat()}"
-    if not ctx.tx.engagement.raise_alarm(key, worry.text, ctx.now, group=group.id):
-        return
-    for operator in ctx.settings.operators:
-        ctx.tx.outbox.add(
-            Message(
-                key=f"alarm:{key}:{operator}",
-                channel=Channel.APP,
-                content=Content(worry.text),
-                to_staff=operator,
-                sender=ctx.settings.main_app,
-                marketing=False,
-                why="群活跃度提醒",
-            )
-        )
+    tell_operators(key, worry.text, "群活跃度提醒", ctx, group=group.id)

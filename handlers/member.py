@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from handlers.context import Context
 from handlers.router import Router
 from sop.mark import LAG
+from sop.staff import StaffChanged
 from sop.update import FriendAdded, FriendEdited, FriendLost, Friendship, Kind, MemberDescribed
 from storage.errand import Errand
-from storage.member import Friend
+from storage.member import LEFT, Friend
 from storage.position import read_position
 from storage.sighting import FIRST_WALK, SightingStore
 
@@ -45,6 +46,13 @@ def forget_friendship(lost: FriendLost, ctx: Context) -> None:
         ctx.tx.outbox.cancel(member=lost.member, reason="已不再是好友，取消发送")
 
 
+@router.observe(Kind.STAFF_CHANGED)
+def forget_colleague(changed: StaffChanged, ctx: Context) -> None:
+    """Who has left the corp can send nothing; their members are nobody else's friends until somebody takes them over."""
+    if changed.left:
+        ctx.tx.members.lose_staff(changed.staff, changed.at)
+
+
 @router.observe(Kind.MEMBER_DESCRIBED)
 def describe(told: MemberDescribed, ctx: Context) -> None:
     """Write down what the platform says: name, friendships, remarks; what callbacks lost is made up for."""
@@ -69,10 +77,10 @@ def _befriend(told: MemberDescribed, friend: Friendship, ctx: Context) -> None:
 
 
 def _is_over(known: Friend | None, since: datetime, read_at: datetime) -> bool:
-    """A member who deleted the staff side stays in its list; and a reading may be older than the end it contradicts."""
+    """Who deleted the staff side stays in its list, and so do friends of who left the corp; and a reading may be older than the end it contradicts."""
     if known is None or known.lost_at is None or since > known.lost_at:
         return False
-    return known.lost_by == "member" or read_at < known.lost_at + LAG
+    return known.lost_by in ("member", LEFT) or read_at < known.lost_at + LAG
 
 
 def _make_up_for(member: str, friend: Friendship, since: datetime, ctx: Context) -> None:

@@ -12,6 +12,7 @@ from handlers.journey import began_by_joining
 from handlers.router import Router
 from sop.group import Group
 from sop.receipt import Outcome, State
+from sop.staff import StaffChanged
 from sop.update import (
     ClockTicked,
     ConsentChanged,
@@ -117,9 +118,30 @@ def recall_after_dismissal(dismissed: GroupDismissed, ctx: Context) -> None:
     _recall(ctx.tx.outbox.created_for(dismissed.group), "群已解散，从群发任务里撤出", ctx)
 
 
+@router.observe(Kind.STAFF_CHANGED)
+def hand_on(changed: StaffChanged, ctx: Context) -> None:
+    """What an employee who left was to send, another friend of the member sends; where there is none, nobody does."""
+    if not changed.left:
+        return
+    entries = ctx.tx.outbox.in_the_name_of(changed.staff)
+    others = ctx.tx.members.senders([entry.message.to_member for entry in entries])
+    for entry in entries:
+        if other := others.get(entry.message.to_member):
+            ctx.tx.outbox.readdress(entry, other)
+    lost = [entry for entry in entries if entry.message.to_member not in others]
+    ctx.tx.outbox.move(
+        [entry.id for entry in lost], State.CANCELLED, reason="代发的员工已离职，没有其他同事可以代发"
+    )
+    _take_back_tasks(entries, ctx)
+
+
 def _recall(entries: Sequence[Entry], reason: str, ctx: Context) -> None:
     """Take the whole task back; it is made anew for everybody else."""
     ctx.tx.outbox.move([entry.id for entry in entries], State.CANCELLED, reason=reason)
+    _take_back_tasks(entries, ctx)
+
+
+def _take_back_tasks(entries: Sequence[Entry], ctx: Context) -> None:
     for number in sorted({entry.number for entry in entries}):
         task = ctx.tx.outbox.task(number)
         if task is not None:

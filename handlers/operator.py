@@ -1,14 +1,35 @@
-"""What operators do by hand: tag a member, and judge a message whose fate is unknown."""
+"""What operators do by hand: tag a member, judge a message whose fate is unknown; and who of them may still sign in."""
 
 from __future__ import annotations
 
+from handlers.alarm import tell_operators
 from handlers.context import Context
 from handlers.router import Router
 from sop.message import Reply
 from sop.receipt import State
+from sop.staff import StaffChanged
+from sop.timing import local_day
 from sop.update import Kind, MessageReviewed, MessageSent, TagRequested
+from storage.operator import OperatorStore
 
 router = Router("operator")
+
+UNSEEN = (
+    "{staff} 不再在应用的可见范围内（可能是离职、被停用，或调整了可见范围），控制台账号 {accounts} 已退出登录。"
+    "如果人已离职，请到控制台「账号」里删除这个账号。"
+)
+
+
+@router.observe(Kind.STAFF_CHANGED)
+def close_the_door(changed: StaffChanged, ctx: Context) -> None:
+    """Who left the corp signs in no more; who only left the app's sight is signed out, and operators judge."""
+    operators = OperatorStore(ctx.tx.connection, ctx.now)
+    if changed.left:
+        for name in operators.suspend_staff(changed.staff):
+            operators.record("系统", "account: left", name)
+    elif not changed.present and (names := operators.sign_out_staff(changed.staff)):
+        key = f"unseen:{changed.staff}:{local_day(changed.at, ctx.settings.zone)}"
+        tell_operators(key, UNSEEN.format(staff=changed.staff, accounts="、".join(names)), "员工变动", ctx)
 
 
 @router.reply_to(Kind.TAG_REQUESTED)

@@ -43,6 +43,15 @@ def open_alarms(connection: Connection, limit: int = 20) -> list[Alarm]:
     ]
 
 
+def close_alarms(connection: Connection, beginning: str, now: datetime) -> None:
+    """What open alarms whose keys begin like this said is over."""
+    connection.execute(
+        update(alarm)
+        .where(alarm.c.key.startswith(beginning, autoescape=True), alarm.c.seen_at.is_(None))
+        .values(seen_at=to_ms(now))
+    )
+
+
 def acknowledge(connection: Connection, alarm_id: int, now: datetime) -> bool:
     """Somebody has seen it; the second to say so changes nothing. False when there is no such alarm."""
     connection.execute(

@@ -40,6 +40,9 @@ class Climb:
     at: datetime
 
 
+LEFT = "left"  # a friendship lost because the employee left the corp
+
+
 class MemberStore:
     def __init__(
         self, connection: Connection, now: datetime, note: Callable[[Update], None] = lambda update: None
@@ -214,6 +217,14 @@ class MemberStore:
             .values(lost_at=to_ms(at), lost_by=by)
         )
         return bool(result.rowcount)
+
+    def lose_staff(self, staff: str, at: datetime) -> None:
+        """Every friendship of an employee is over: they have left the corp."""
+        self._connection.execute(
+            update(friend)
+            .where(friend.c.staff == staff, friend.c.lost_at.is_(None), friend.c.since_at <= to_ms(at))
+            .values(lost_at=to_ms(at), lost_by=LEFT)
+        )
 
     def remark(self, member_id: str, staff: str, text: str) -> None:
         """What a staff member shall call the member: written by us, the platform is to follow."""

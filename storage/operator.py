@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, case, delete, func, insert, select, update
 
 from sop.errors import Conflict, NotFound
 from storage.engine import insert_into
@@ -25,6 +25,7 @@ class Operator:
     role: str
     password: str = field(repr=False)
     created_at: datetime
+    active: bool = True
 
     @property
     def is_admin(self) -> bool:
@@ -90,6 +91,32 @@ class OperatorStore:
         self._keep_an_admin(name, leaving=role != ADMIN)
         self._connection.execute(update(operator).where(operator.c.name == name).values(role=role))
 
+    def suspend_staff(self, staff: str) -> list[str]:
+        """An employee has left: nobody signs in with their accounts, the last administrator's included. Returns the names."""
+        rows = self._connection.scalars(
+            update(operator)
+            .where(_belongs_to(staff), operator.c.active)
+            .values(active=False)
+            .returning(operator.c.name)
+        )
+        names = sorted(rows)
+        for name in names:
+            self.close_all(name)
+        return names
+
+    def sign_out_staff(self, staff: str) -> list[str]:
+        """End the sessions of an employee's accounts; returns the names of those that are active."""
+        names = sorted(
+            self._connection.scalars(select(operator.c.name).where(_belongs_to(staff), operator.c.active))
+        )
+        for name in names:
+            self.close_all(name)
+        return names
+
+    def restore(self, name: str) -> None:
+        """Let a suspended account sign in again."""
+        self._connection.execute(update(operator).where(operator.c.name == name).values(active=True))
+
     def remove(self, name: str) -> None:
         """The account and its sessions go; the last administrator stays."""
         self._keep_an_admin(name, leaving=True)
@@ -100,8 +127,11 @@ class OperatorStore:
         known = self.get(name)
         if known is None:
             raise NotFound("operator", name)
-        admins = self._connection.scalar(select(func.count()).where(operator.c.role == ADMIN)) or 0
-        if leaving and known.is_admin and admins == 1:
+        admins = (
+            self._connection.scalar(select(func.count()).where(operator.c.role == ADMIN, operator.c.active))
+            or 0
+        )
+        if leaving and known.is_admin and known.active and admins == 1:
             raise Conflict("operator", name, "is the last administrator")
 
     # ------------------------------------------------------------ sessions
@@ -118,7 +148,7 @@ class OperatorStore:
         row = self._connection.execute(
             select(session.c.csrf, session.c.expires_at, operator)
             .join(operator, operator.c.name == session.c.operator)
-            .where(session.c.hash == hashed, session.c.expires_at > to_ms(self._now))
+            .where(session.c.hash == hashed, session.c.expires_at > to_ms(self._now), operator.c.active)
         ).one_or_none()
         if row is None:
             return None
@@ -149,5 +179,22 @@ class OperatorStore:
         return [Deed(who=row.who, what=row.what, detail=row.detail, at=from_ms(row.done_at)) for row in rows]
 
 
+def rename_owner(connection: Connection, old: str, new: str) -> None:
+    """An employee's accounts stay theirs under another number."""
+    connection.execute(update(operator).where(_belongs_to(old)).values(staff=new))
+
+
+def _belongs_to(staff: str) -> ColumnElement[bool]:
+    """Of an account nobody was named for, the name is taken for the employee's number."""
+    owner = case((operator.c.staff == "", operator.c.name), else_=operator.c.staff)
+    return func.lower(owner) == staff.lower()
+
+
 def _operator(row: Any) -> Operator:
-    return Operator(name=row.name, role=row.role, password=row.password, created_at=from_ms(row.created_at))
+    return Operator(
+        name=row.name,
+        role=row.role,
+        password=row.password,
+        created_at=from_ms(row.created_at),
+        active=bool(row.active),
+    )

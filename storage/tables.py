@@ -631,7 +631,10 @@ operator = Table(
     Column("name", String(64), primary_key=True),
     Column("password", Text, nullable=False),  # argon2
     Column("role", String(16), nullable=False),
-    Column("staff", String(64), nullable=False, server_default=""),
+    Column(
+        "staff", String(64), nullable=False, server_default=""
+    ),  # whose account it is; empty: see the name
+    Column("active", Boolean, nullable=False, server_default=text("true")),
     Column("created_at", Instant, nullable=False),
 )
 

@@ -30,6 +30,7 @@ from storage.link import LinkStore
 from storage.mark import MarkStore
 from storage.member import MemberStore
 from storage.outbox import OutboxStore
+from storage.staff import StaffStore
 from storage.statistic import StatisticStore
 from storage.tag import TagStore
 from storage.template import TemplateStore
@@ -79,6 +80,10 @@ class Tx:
     @cached_property
     def groups(self) -> GroupStore:
         return GroupStore(self.connection, self.now)
+
+    @cached_property
+    def staff(self) -> StaffStore:
+        return StaffStore(self.connection)
 
     @cached_property
     def tags(self) -> TagStore:

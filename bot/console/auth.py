@@ -186,7 +186,9 @@ async def sign_in(request: web.Request) -> web.Response:
         return _form(request, f"失败次数太多，请 {_spoken(wait)}后再试。", name, status=429)
     here.throttle.failed(key, now)  # counted before the slow check, so that many at once do not slip through
     known = await here.read(lambda c: OperatorStore(c, now).get(name))
-    if not await here.passwords.is_right(known.password if known else None, fields.get("password", "")):
+    if not await here.passwords.is_right(
+        known.password if known and known.active else None, fields.get("password", "")
+    ):
         return _form(request, "账号或密码不对。", name, status=401)
     here.throttle.succeeded(key)
     response = web.Response(status=303, headers={"Location": _inside(request.query.get("next", ""))})

@@ -61,7 +61,7 @@ async def add(request: web.Request) -> web.Response:
 
 
 async def change(request: web.Request) -> web.Response:
-    """Another role, or no account any more; the last administrator stays."""
+    """Another role, active again, or no account any more; the last administrator stays."""
     fields, name, me = await form(request), request.match_info["name"], signed_in(request).operator
     act = _act(fields.get("do", ""), name)
     if act is None:
@@ -83,6 +83,8 @@ async def change(request: web.Request) -> web.Response:
 def _act(do: str, name: str) -> Callable[[OperatorStore], None] | None:
     if do in ROLES:
         return lambda store: store.change_role(name, do)
+    if do == "restore":
+        return lambda store: store.restore(name)
     return (lambda store: store.remove(name)) if do == "remove" else None
 
 

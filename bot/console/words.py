@@ -74,6 +74,8 @@ DEEDS = {
     "account: admin": "改成管理员：",
     "account: operator": "改成运营：",
     "account: remove": "删除了账号",
+    "account: restore": "恢复了账号",
+    "account: left": "因员工离职停用了账号",
     "added a tag": "打了标签",
     "removed a tag": "去掉了标签",
     "acknowledged alarm": "收起了提醒",
