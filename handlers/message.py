@@ -123,11 +123,11 @@ def hand_on(changed: StaffChanged, ctx: Context) -> None:
     """What an employee who left was to send, another friend of the member sends; where there is none, nobody does."""
     if not changed.left:
         return
-    entries = ctx.tx.outbox.in_the_name_of(changed.staff)
+    entries = ctx.tx.staff.to_send(changed.staff)
     others = ctx.tx.members.senders([entry.message.to_member for entry in entries])
     for entry in entries:
         if other := others.get(entry.message.to_member):
-            ctx.tx.outbox.readdress(entry, other)
+            ctx.tx.staff.pass_on(entry, other)
     lost = [entry for entry in entries if entry.message.to_member not in others]
     ctx.tx.outbox.move(
         [entry.id for entry in lost], State.CANCELLED, reason="代发的员工已离职，没有其他同事可以代发"

@@ -62,8 +62,8 @@ def say_what_is_left(changed: StaffChanged, ctx: Context) -> None:
 def rename(renamed: StaffRenamed, ctx: Context) -> None:
     """Everything that was theirs stays theirs; only the configuration file is not ours to write."""
     ctx.tx.staff.rename(renamed.staff, renamed.now)
-    for entry in ctx.tx.outbox.in_the_name_of(renamed.staff):
-        ctx.tx.outbox.readdress(entry, renamed.now)
+    for entry in ctx.tx.staff.to_send(renamed.staff):
+        ctx.tx.staff.pass_on(entry, renamed.now)
     ctx.tx.members.meet(renamed.now, staff=True)
     if renamed.staff in (operator.lower() for operator in ctx.settings.operators):
         text = f"{renamed.staff} 的企业微信账号改成了 {renamed.now}，请把配置 community.operators 里的也改过来，否则提醒发不到。"

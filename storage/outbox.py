@@ -321,19 +321,6 @@ class OutboxStore:
         where = and_(outbox.c.state == State.CREATED, whom)
         return self._entries(and_(where, outbox.c.sender == sender) if sender else where)
 
-    def in_the_name_of(self, staff: str) -> list[Entry]:
-        """What an employee was to send or confirm, and nobody has yet."""
-        by_staff = outbox.c.channel.in_((Channel.GROUP_SEND, Channel.MOMENT, Channel.WELCOME))
-        open_states = (State.WAITING, State.CREATED)
-        return self._entries(and_(outbox.c.sender == staff, by_staff, outbox.c.state.in_(open_states)))
-
-    def readdress(self, entry_: Entry, sender: str) -> None:
-        """Another employee says it; equal messages are found by sender, so they are told apart anew."""
-        said = replace(entry_.message, sender=sender)
-        self._connection.execute(
-            update(outbox).where(outbox.c.id == entry_.id).values(sender=sender, digest=digest_of(said))
-        )
-
     def moments(self, since: datetime) -> list[Entry]:
         """Moments made since an instant: unpublished, or with reactions still to come."""
         states = (State.CREATED, State.SENT)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import (
@@ -18,8 +18,11 @@ from sqlalchemy import (
     update,
 )
 
+from sop.message import Channel
+from sop.receipt import State
 from storage.member import LEFT
 from storage.operator import rename_owner
+from storage.outbox import Entry, digest_of, entry
 from storage.tables import (
     activity,
     answer,
@@ -92,6 +95,26 @@ class StaffStore:
         owned = select(groups.c.name).where(groups.c.owner == staff, groups.c.dismissed_at.is_(None))
         names = tuple(self._connection.scalars(owned.order_by(groups.c.name)))
         return Departure(members, self._connection.scalar(travelling) or 0, names)
+
+    def to_send(self, staff: str) -> list[Entry]:
+        """What an employee was to send or confirm, and nobody has yet."""
+        rows = self._connection.execute(
+            select(outbox)
+            .where(
+                outbox.c.sender == staff,
+                outbox.c.channel.in_((Channel.GROUP_SEND, Channel.MOMENT, Channel.WELCOME)),
+                outbox.c.state.in_((State.WAITING, State.CREATED)),
+            )
+            .order_by(outbox.c.id)
+        )
+        return [entry(row) for row in rows]
+
+    def pass_on(self, waiting: Entry, staff: str) -> None:
+        """Another employee says it; equal messages are found by sender, so they are told apart anew."""
+        digest = digest_of(replace(waiting.message, sender=staff))
+        self._connection.execute(
+            update(outbox).where(outbox.c.id == waiting.id).values(sender=staff, digest=digest)
+        )
 
     def rename(self, old: str, new: str) -> None:
         """Whoever was ``old`` is ``new`` everywhere; where both are known already, ``new`` stays as it is."""
