@@ -12,9 +12,18 @@ import hmac
 import re
 import struct
 
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 from cryptography.hazmat.primitives.ciphers import Cipher as BlockCipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CBC
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 from sop.errors import Forged, Malformed, Misconfigured
 
@@ -110,6 +119,47 @@ def _file_key(aes_key: str) -> bytes:
     if len(key) != 32:
         raise Malformed("file's key has a wrong length")
     return key
+
+
+class RsaKey:
+    """One RSA key of the corp: it opens the key of each archived record (PKCS#1 v1.5, path 91774)."""
+
+    __slots__ = ("_key",)
+
+    def __init__(self, pem: bytes) -> None:
+        try:
+            key = load_pem_private_key(pem, password=None)
+        except (ValueError, TypeError, UnsupportedAlgorithm) as mistake:
+            raise _no_key() from mistake
+        if not isinstance(key, RSAPrivateKey):
+            raise _no_key()
+        self._key = key
+
+    @classmethod
+    def made(cls) -> tuple[RsaKey, bytes]:
+        """A fresh pair, and its private half as the file an administrator keeps."""
+        key = generate_private_key(public_exponent=65537, key_size=2048)
+        pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        return cls(pem), pem
+
+    def open(self, sealed: bytes) -> bytes:
+        """What was sealed with the public half; with another key it is ``Malformed``, or nonsense."""
+        try:
+            return self._key.decrypt(sealed, PKCS1v15())
+        except ValueError as mistake:
+            raise Malformed("sealed with another key") from mistake
+
+    def seal(self, plain: bytes) -> bytes:
+        """``plain`` as the platform seals it with the public half."""
+        return self._key.public_key().encrypt(plain, PKCS1v15())
+
+
+def _no_key() -> Misconfigured:
+    return Misconfigured(
+        "wecom.archive.private_key_file is no RSA private key in PEM.",
+        remedy="Generate a 2048-bit pair, put the public half into the console and the private half into this file.",
+        field="wecom.archive.private_key_file",
+    )
 
 
 def _key(aes_key: str) -> bytes:

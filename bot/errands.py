@@ -117,14 +117,6 @@ class Errands:
     async def _member(self, errand: Errand) -> None:
         await self._tell(await self.gateway.member(errand.whom))
 
-    async def _archive(self, errand: Errand) -> None:
-        more = True
-        while more:
-            seq = int(await self.db.read(lambda c: read_position(c, "archive")) or 0)
-            page = await self.gateway.hear_archive(seq)
-            more = page.more
-            await self._tell(*page.updates, position=("archive", str(page.seq)))
-
     async def _task(self, errand: Errand) -> None:
         to_groups = bool(errand.data["to_groups"])
         await self._tell(
@@ -237,7 +229,7 @@ class Errands:
             "kf_member": listening.kf_member,
             "kf_session": listening.kf_session,
             "move_kf": listening.move_kf,
-            "archive": self._archive,
+            "archive": listening.archive,
             "task": self._task,
             "remind": self._remind,
             "moment": self._moment,

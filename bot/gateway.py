@@ -7,11 +7,12 @@ Everything that asks may be asked again; nothing here retries a send by itself.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from sop.archive import ArchiveDecided
 from sop.card import Card
 from sop.kf import Care, KfMoved, KfSessionTold
 from sop.message import Capabilities, Channel, Content
@@ -59,12 +60,16 @@ class KfPage:
 
 @dataclass(frozen=True)
 class ArchivePage:
-    """Records of the archive in order; ``seq`` is where to go on."""
+    """Records of the archive in order; ``seq`` is where to go on.
+
+    ``lacking`` says which versions of the private key were wanted and missing, and from which record on.
+    """
 
     updates: tuple[Update, ...]
     seq: int
     more: bool
     unread: tuple[Unread, ...] = ()
+    lacking: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -194,6 +199,18 @@ class Gateway(Protocol):
         ...
 
     async def hear_archive(self, seq: int) -> ArchivePage: ...
+
+    def opens_archive(self, version: int) -> bool:
+        """Is the private key of this version there by now?"""
+        ...
+
+    async def agreed_in_group(self, group: str) -> tuple[ArchiveDecided, ...]:
+        """Which members of a group agreed to being archived there."""
+        ...
+
+    async def agreed_alone(self, pairs: Collection[tuple[str, str]]) -> tuple[ArchiveDecided, ...]:
+        """Which members agreed to their chats with an employee being archived; (member, employee)."""
+        ...
 
     async def who(self, code: str) -> Identity:
         """Who came back from the login page with this one-use code."""

@@ -6,29 +6,36 @@ read is parked with its reason, and stops nothing behind it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 import structlog
 
 from bot.bell import Bell
 from bot.clock import Clock
-from bot.gateway import Gateway, Unread
-from sop import kf
+from bot.gateway import ArchivePage, Gateway, Unread
+from sop import archive, kf
+from sop.archive import Agreements, ArchiveDecided, Pair, spoken_by
 from sop.errors import Busy, Refused
 from sop.kf import Care, KfMoved
-from sop.update import Update
+from sop.update import MessageHeard, Update
 from storage import inbox
 from storage.alarm import raise_alarm
+from storage.consent import ConsentStore
 from storage.engine import Connection, Database
 from storage.errand import Errand, ErrandStore
-from storage.position import read_position, write_position
+from storage.position import drop_position, first_position, positions_below, read_position, write_position
 
 log = structlog.get_logger()
 
 EMPTY_PAGES = 10  # in a row, on the same spot, though more is promised
 WAIT_S = 30.0
+ARCHIVE, HEARD_ARCHIVE = "archive", "heard:archive"  # how far we have read, and when
+LACKING = "archive:lacking:"  # from which record on a version of the private key was wanted
+ASKED = "archive_asked"  # how we know of a decision: the platform told us when asked
+SEALED = "archive/sealed"  # where records that could not be opened are parked
 
 
 @dataclass
@@ -99,6 +106,108 @@ class Listening:
             )
         await self.take([replace(moved, id=f"moved:{errand.id}:{now.isoformat()}")])
 
+    # ------------------------------------------------------------ the archive
+
+    async def archive(self, errand: Errand) -> None:
+        await self._go_back_for_keys()
+        await self._look_back("会话内容存档", HEARD_ARCHIVE, archive.KEPT)
+        more = True
+        while more:
+            seq = int(await self.db.read(lambda c: read_position(c, ARCHIVE)) or 0)
+            page = await self.gateway.hear_archive(seq)
+            more = page.more
+            if more and page.seq == seq:
+                raise Busy("存档一直说还有下一页却没有往前走，稍后再读", retry_after=WAIT_S)
+            await self._keep_archive(page)
+        await self._tell_what_is_lacking()
+
+    async def _keep_archive(self, page: ArchivePage) -> None:
+        """Keep the words of those who agreed, and of nobody else; others' are never written down."""
+        agreements = await self._agreements(page.updates)
+        heard = agreements.filtered(page.updates)
+        now = self.clock.now()
+
+        def store(connection: Connection) -> None:
+            consent = ConsentStore(connection, now)
+            for decided in agreements.news:
+                _decide(consent, decided, now)
+            for version, seq in page.lacking.items():
+                first_position(connection, f"{LACKING}{version}", str(seq))
+
+        await self.take(heard, page.unread, {ARCHIVE: str(page.seq), HEARD_ARCHIVE: self._now()}, also=store)
+        await self._hurry(page)
+
+    async def _agreements(self, updates: Sequence[Update]) -> Agreements:
+        """What is known of who agreed; what is not known is asked."""
+        wanted = {pair for update in updates if (pair := spoken_by(update)) is not None}
+        known = await self.db.read(lambda c: _known(c, wanted, self.clock.now()))
+        agreements = Agreements({pair: agreed for pair, agreed in known.items() if agreed is not None})
+        unknown = wanted - set(agreements.known)
+        for decided in await self._asked(unknown, updates):
+            agreements.learn(decided)
+        return agreements
+
+    async def _asked(self, unknown: set[Pair], updates: Sequence[Update]) -> list[ArchiveDecided]:
+        """Ask about groups one by one, about chats with employees together."""
+        groups = {update.group for update in updates if isinstance(update, MessageHeard)}
+        found: list[ArchiveDecided] = []
+        for group in sorted({scope for _, scope in unknown} & groups):
+            found += await self._unless_refused(self.gateway.agreed_in_group(group), group)
+        alone = {pair for pair in unknown if pair[1] not in groups}
+        if alone:
+            found += await self._unless_refused(self.gateway.agreed_alone(alone), "单聊")
+        told = {(one.member, one.scope) for one in found}
+        now = self.clock.now()
+        silent = [
+            ArchiveDecided(at=now, member=member, scope=scope, agreed=False, asked=True)
+            for member, scope in sorted(unknown - told)
+        ]
+        return [one for one in found if one.member] + silent
+
+    async def _unless_refused(
+        self, asking: Awaitable[tuple[ArchiveDecided, ...]], where: str
+    ) -> tuple[ArchiveDecided, ...]:
+        """Where the platform does not say who agreed, nobody's words are used, and operators are told."""
+        try:
+            return await asking
+        except Refused as error:
+            day = self.clock.now().date().isoformat()
+            text = f"查不到谁同意了会话存档（{where}：{error.reason}），这里的外部成员发言先不使用"
+            await self.alarm(f"archive:agreed:{where}:{day}", text)
+            return ()
+
+    async def _hurry(self, page: ArchivePage) -> None:
+        """Say so before the platform throws away what we have not read yet."""
+        now = self.clock.now()
+        last = max((update.at for update in page.updates), default=now)
+        if page.more and now - last >= archive.LATE:
+            text = f"会话存档读到 {(now - last).days} 天前，还没追上；平台只保留 {archive.KEPT.days} 天，再慢就会丢"
+            await self.alarm(f"archive:late:{now.date().isoformat()}", text)
+
+    async def _go_back_for_keys(self) -> None:
+        """A key that was missing has come: read again from where it was first wanted; twice heard is once heard."""
+        waiting = await self.db.read(_lacking)
+        come = {version: seq for version, seq in waiting.items() if self.gateway.opens_archive(version)}
+        if not come:
+            return
+
+        def go_back(connection: Connection) -> None:
+            reached = int(read_position(connection, ARCHIVE) or 0)
+            write_position(connection, ARCHIVE, str(min(reached, min(come.values()) - 1)))
+            inbox.drop_parked(connection, SEALED)
+            for version in waiting:
+                drop_position(connection, f"{LACKING}{version}")
+
+        await self.db.write(go_back)
+
+    async def _tell_what_is_lacking(self) -> None:
+        for version in await self.db.read(_lacking):
+            text = (
+                f"会话存档缺第 {version} 版私钥，这一版的消息先放在一边；"
+                "把它放到 wecom.archive.private_key_file 指的地方，会自动补读（最多补 5 天）"
+            )
+            await self.alarm(f"archive:key:{version}", text)
+
     # ------------------------------------------------------------ keeping
 
     def _now(self) -> str:
@@ -108,7 +217,8 @@ class Listening:
         self,
         updates: Sequence[Update],
         unread: Sequence[Unread] = (),
-        positions: dict[str, str] | None = None,
+        positions: Mapping[str, str] = MappingProxyType({}),
+        also: Callable[[Connection], None] = lambda connection: None,
     ) -> None:
         """Keep what was heard, and in the same transaction how far we have read."""
         now = self.clock.now()
@@ -118,7 +228,8 @@ class Listening:
         def store(connection: Connection) -> None:
             inbox.insert(connection, knocks)
             inbox.lay_aside(connection, aside)
-            for name, value in (positions or {}).items():
+            also(connection)
+            for name, value in positions.items():
                 write_position(connection, name, value)
 
         await self.db.write(store)
@@ -148,3 +259,35 @@ def lane_of(update: Update) -> str:
     """What an update must stay in order with: its group, else its member."""
     names = ("group", "member", "task")
     return next((str(value) for name in names if (value := getattr(update, name, ""))), "self")
+
+
+def _known(connection: Connection, pairs: Collection[Pair], now: datetime) -> dict[Pair, bool | None]:
+    """What is known of who agreed; None where an old no should be asked about again."""
+    if not pairs:
+        return {}
+    purposes = {archive.purpose(scope) for _, scope in pairs}
+    decisions = ConsentStore(connection, now).newest({member for member, _ in pairs}, purposes)
+    found: dict[Pair, bool | None] = {}
+    for member, scope in pairs:
+        decision = decisions.get((member, archive.purpose(scope)))
+        if decision is not None:
+            stale = decision.channel == ASKED and now - decision.at >= archive.ASK_AGAIN
+            found[member, scope] = None if stale and not decision.granted else decision.granted
+    return found
+
+
+def _decide(consent: ConsentStore, decided: ArchiveDecided, now: datetime) -> None:
+    """Write down a decision; one the platform told us when asked is dated by its day, so that we know how old it is."""
+    consent.decide(
+        decided.member,
+        decided.agreed,
+        channel=ASKED if decided.asked else "archive",
+        wording=now.date().isoformat() if decided.asked else "1",
+        purpose=archive.purpose(decided.scope),
+    )
+
+
+def _lacking(connection: Connection) -> dict[int, int]:
+    """Versions of the key that are wanted, and the first record of each."""
+    versions = positions_below(connection, LACKING)
+    return {int(version): int(read_position(connection, f"{LACKING}{version}")) for version in versions}

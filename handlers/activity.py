@@ -34,6 +34,7 @@ from sop.update import (
     MembersJoined,
     MembersLeft,
     MessageHeard,
+    MessageRecalled,
     MessageSent,
     MomentReported,
     OrderPaid,
@@ -86,6 +87,12 @@ def log(update: Update, ctx: Context) -> None:
             ctx.tx.members.touch(activity.member, update.at)
 
 
+@router.observe(Kind.MESSAGE_RECALLED)
+def take_back(recalled: MessageRecalled, ctx: Context) -> None:
+    """What somebody took back counts no more."""
+    ctx.tx.activity.recall(short_key(recalled.message), zone=ctx.settings.zone)
+
+
 def _key(update: Update, number: int) -> str:
     identity = (
         update.id or hashlib.sha256(json.dumps(to_plain(update), ensure_ascii=False).encode()).hexdigest()
@@ -102,10 +109,17 @@ def _heard(heard: MessageHeard, ctx: Context) -> Facts:
         "member": heard.member,
         "group": heard.group,
         "level": "archive" if heard.via == "archive" else "bot",
-        "ref": heard.reply_to,
+        "ref": heard.reply_to or _quoted(heard, ctx),
         "text_hash": hash_of(heard.text),
         "text_len": len(heard.text),
     }
+
+
+def _quoted(heard: MessageHeard, ctx: Context) -> str:
+    """What was quoted in a group, where we heard it said there."""
+    if not heard.quoted or not heard.group:
+        return ""
+    return ctx.tx.activity.quoted(heard.group, heard.quoted, heard.at)
 
 
 def _joined(joined: MembersJoined, ctx: Context) -> Facts:

@@ -19,6 +19,7 @@ KINDS: dict[str, str] = {
     "staff_spoke": "员工发言",
     "bot_spoke": "机器人发言",
     "broadcast": "多群转发",
+    "recalled": "撤回的话",
     "asked": "找客服",
     "visited": "打开链接",
     "answered": "作答",
@@ -51,6 +52,7 @@ KINDS: dict[str, str] = {
 }
 TALK = "spoke"  # a member's words in a group: they make turns and answer each other
 BROADCAST = "broadcast"
+RECALLED = "recalled"
 ANSWERS = frozenset({"answered", "checked_in", "wanted", "redeemed"})  # what a task of ours asks for
 PARTICIPATION = ANSWERS | {TALK, "asked", "visited", "paid"}
 OURS = frozenset(

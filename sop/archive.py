@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 
-from sop.update import Kind, Update
+from sop.update import Kind, MessageHeard, Update
 
 KEPT = timedelta(days=5)  # how far back the platform lets records be pulled (path 91774)
 LATE = timedelta(days=4)  # reading this far behind, we are about to lose some
@@ -37,3 +38,36 @@ class ArchiveDecided(Update):
     scope: str
     agreed: bool
     asked: bool = False
+
+
+Pair = tuple[str, str]  # member, scope
+
+
+@dataclass
+class Agreements:
+    """Who agreed, as known before a page of records; ``news`` is what was learnt on the way."""
+
+    known: dict[Pair, bool]
+    news: list[ArchiveDecided] = field(default_factory=list)
+
+    def learn(self, decided: ArchiveDecided) -> None:
+        self.known[decided.member, decided.scope] = decided.agreed
+        self.news.append(decided)
+
+    def filtered(self, updates: Sequence[Update]) -> list[Update]:
+        """What may be used, in order: a decision counts from where it stands among the records."""
+        kept: list[Update] = []
+        for update in updates:
+            if isinstance(update, ArchiveDecided):
+                self.learn(update)
+            pair = spoken_by(update)
+            if pair is None or self.known.get(pair, False):
+                kept.append(update)
+        return kept
+
+
+def spoken_by(update: Update) -> Pair | None:
+    """Whose consent it takes to use an update, None when it takes nobody's."""
+    if not isinstance(update, MessageHeard) or update.from_staff:
+        return None
+    return update.member, update.group or update.account

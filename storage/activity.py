@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -15,8 +15,11 @@ from sop.activity import (
     BROADCAST_GROUPS,
     BROADCAST_WITHIN,
     OURS,
+    PARTICIPATION,
+    RECALLED,
     TALK,
     Activity,
+    hash_of,
     local_day,
 )
 from sop.group import GroupKind
@@ -28,6 +31,7 @@ from storage.tables import activity, groups, member_day
 HOME = "Asia/Shanghai"  # where a group lives that says nothing else
 ROWS_AT_ONCE = 1000
 FOREVER = 1 << 60
+QUOTED_WITHIN = timedelta(days=7)
 COPY = (activity.c.id, activity.c.member, activity.c.text_hash, activity.c.group_id, activity.c.happened_at)
 
 _PLACE = select(groups.c.zone, groups.c.kind).where(groups.c.id == bindparam("group"))
@@ -180,6 +184,29 @@ class ActivityStore:
         for group in sorted(days):
             self._rolls.rebuild(group, days[group], self._zone_of(group, zone))
         return len(ids)
+
+    def recall(self, key: str, *, zone: str = HOME) -> bool:
+        """Somebody took back what they said: it counts no more. False when we never heard it."""
+        row = self._connection.execute(
+            select(activity.c.id, activity.c.group_id, activity.c.happened_at).where(
+                activity.c.key == key, activity.c.kind.in_(PARTICIPATION)
+            )
+        ).one_or_none()
+        return row is not None and bool(self._exclude([row], zone, RECALLED))
+
+    def quoted(self, group: str, text: str, before: datetime) -> str:
+        """The key of what was last said in a group in these words; empty when nobody did lately."""
+        found = self._connection.scalar(
+            select(activity.c.key)
+            .where(
+                activity.c.group_id == group,
+                activity.c.text_hash == hash_of(text),
+                activity.c.happened_at.between(to_ms(before - QUOTED_WITHIN), to_ms(before)),
+            )
+            .order_by(activity.c.happened_at.desc(), activity.c.id.desc())
+            .limit(1)
+        )
+        return found or ""
 
     def disown(self, group: str, members: Mapping[str, str], *, zone: str = HOME) -> int:
         """What these members said in a group was not a member's talk (member → the kind it was): add up without it."""

@@ -63,6 +63,21 @@ class ConsentStore:
             row.member, row.purpose, row.granted, row.wording, row.channel, from_ms(row.decided_at)
         )
 
+    def newest(self, members: Collection[str], purposes: Collection[str]) -> dict[tuple[str, str], Decision]:
+        """The decisions in force of these members about these purposes, by (member, purpose)."""
+        newest = (
+            select(func.max(consent.c.id))
+            .where(consent.c.member.in_(members), consent.c.purpose.in_(purposes))
+            .group_by(consent.c.member, consent.c.purpose)
+        )
+        rows = self._connection.execute(select(consent).where(consent.c.id.in_(newest)))
+        return {
+            (row.member, row.purpose): Decision(
+                row.member, row.purpose, row.granted, row.wording, row.channel, from_ms(row.decided_at)
+            )
+            for row in rows
+        }
+
     def refused(self, members: Collection[str], purpose: str = MARKETING) -> set[str]:
         """Those of ``members`` whose newest decision is no."""
         newest = (

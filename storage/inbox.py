@@ -190,6 +190,12 @@ def parked(connection: Connection, limit: int = 100) -> list[Waiting]:
     return [_waiting(row) for row in rows]
 
 
+def drop_parked(connection: Connection, door: str) -> int:
+    """Forget what was parked at a door, since it is about to come again."""
+    result = connection.execute(delete(inbox).where(inbox.c.state == PARKED, inbox.c.door == door))
+    return result.rowcount
+
+
 def replay(connection: Connection, row_id: int) -> bool:
     """Let a parked row be handled again; False when there is none."""
     result = connection.execute(

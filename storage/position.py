@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, delete, select
 
 from storage.engine import insert_into
 from storage.tables import position
@@ -33,3 +33,7 @@ def write_position(connection: Connection, name: str, value: str) -> None:
     connection.execute(
         insertion.on_conflict_do_update(index_elements=["name"], set_={"value": insertion.excluded.value})
     )
+
+
+def drop_position(connection: Connection, name: str) -> None:
+    connection.execute(delete(position).where(position.c.name == name))

@@ -124,7 +124,7 @@ class WeComClient:
         wanted = limit.of_corp(path) if demands is None else demands
         affected = {Reach.SECRET: credential.key, Reach.PATH: f"{credential.key}:{path}"}
         self._stops.must_be_over(affected)
-        await self._turn(wanted)
+        await self.turn(wanted)
         token = await self.tokens.get(credential)
         code = 0
         for last in (False, True):
@@ -151,7 +151,7 @@ class WeComClient:
         """A call that needs no token: the webhook, whose key is its secret."""
         affected = {Reach.PATH: limit.mark_of(query.get("key", ""))}
         self._stops.must_be_over(affected)
-        await self._turn(demands)
+        await self.turn(demands)
         where = self.address(path)
         if file is not None:
             answer = await self.outgoing.json("POST", where, query=query, file=file)
@@ -159,7 +159,8 @@ class WeComClient:
             answer = await self.outgoing.json("POST", where, query=query, body=body)
         return await self._judged(path, answer, _code(answer), demands, affected)
 
-    async def _turn(self, demands: Sequence[Demand]) -> None:
+    async def turn(self, demands: Sequence[Demand]) -> None:
+        """Take a turn at these limits, or raise how long to wait for one."""
         wait = await self.shared.take(demands, self.clock.now())
         if wait > 0:
             step = max(1 / demand.limit.rate for demand in demands)

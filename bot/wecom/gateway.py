@@ -20,6 +20,7 @@ from bot.wecom.registry import WeComRegistry
 from bot.wecom.send import Sending
 from bot.wecom.settings import WeComSettings
 from bot.wecom.task import Tasks
+from sop.archive import ArchiveDecided
 from sop.card import Card
 from sop.errors import Blocked
 from sop.kf import Care, KfMoved, KfSessionTold
@@ -159,6 +160,15 @@ class WeComGateway(WeComRegistry):
 
     async def hear_archive(self, seq: int) -> ArchivePage:
         return await self._archive.hear(seq)
+
+    def opens_archive(self, version: int) -> bool:
+        return self._archive.opens(version)
+
+    async def agreed_in_group(self, group: str) -> tuple[ArchiveDecided, ...]:
+        return await self._archive.agreed_in_group(group)
+
+    async def agreed_alone(self, pairs: Collection[tuple[str, str]]) -> tuple[ArchiveDecided, ...]:
+        return await self._archive.agreed_alone(pairs)
 
     # ------------------------------------------------------------ signing in, and being there
 

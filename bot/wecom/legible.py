@@ -33,12 +33,13 @@ def legible(read: Callable[[Item], Update | None], item: Any, door: str) -> Upda
             raise Malformed(f"item is larger than {LARGEST_BODY} bytes")
         return read(item)
     except Malformed as error:
-        return _unread(item, door, str(error))
+        return unread(item, door, str(error))
     except _WRONG as error:
-        return _unread(item, door, f"item cannot be read ({type(error).__name__}: {error})")
+        return unread(item, door, f"item cannot be read ({type(error).__name__}: {error})")
 
 
-def _unread(item: Any, door: str, reason: str) -> Unread:
+def unread(item: Any, door: str, reason: str) -> Unread:
+    """An item as it came, or the beginning of one too large, with what is wrong with it."""
     body = json.dumps(item, ensure_ascii=False, separators=(",", ":"), default=repr)
     log.warning("item cannot be read", door=door, reason=reason[:300])
     whole = body.encode("utf-8", "replace")

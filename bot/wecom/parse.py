@@ -14,7 +14,7 @@ from xml.parsers.expat import ExpatError
 
 from wechatpy.work.parser import parse_message
 
-from bot.wecom import kf_parse, parse_app, parse_contact
+from bot.wecom import archive_parse, kf_parse, parse_app, parse_contact
 from bot.wecom.aibot_parse import parse_told
 from bot.wecom.callback import LARGEST_BODY
 from bot.wecom.legible import Item, reread
@@ -106,7 +106,17 @@ _EVENTS: dict[str, Callable[[Letter], Update]] = {
     "msgaudit_notify": _archive,
 }
 
-_STREAMS: dict[str, Callable[[Item], Update | None]] = {kf_parse.DOOR: kf_parse.understood}
+
+def _sealed(record: Item) -> Update | None:
+    version = record.get("publickey_ver")
+    raise Malformed(f"这条存档记录还没有解开；第 {version} 版私钥放好以后会自动补读，不用重放")
+
+
+_STREAMS: dict[str, Callable[[Item], Update | None]] = {
+    kf_parse.DOOR: kf_parse.understood,
+    archive_parse.DOOR: archive_parse.understood,
+    archive_parse.SEALED_DOOR: _sealed,
+}
 
 
 def _must_be_inert(body: bytes) -> None:

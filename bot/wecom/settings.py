@@ -41,7 +41,8 @@ class Aibot:
 class WeComSettings:
     """Secrets may be missing: what needs them is then refused with the key to fill in.
 
-    ``archive_feed`` is the address of a feed of decrypted records; without it the archive cannot be heard.
+    ``archive_feed`` is the address of a feed of decrypted records. ``archive_library`` is the path of the platform's own
+    library for sealed ones, ``archive_key_file`` the path of the keys that open them (``{version}`` in it is the number).
     """
 
     corp_id: str
@@ -52,6 +53,8 @@ class WeComSettings:
     archive_secret: str = field(default="", repr=False)
     archive_feed: str = field(default="", repr=False)
     accounts: int = 0  # how many the corp may have; 0: not known
+    archive_library: str = ""
+    archive_key_file: str = ""
     webhooks: Mapping[str, str] = field(default_factory=dict, repr=False)  # name → key
     aibots: tuple[Aibot, ...] = ()
     socket_base: str = SOCKETS

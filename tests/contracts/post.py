@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from bot.gateway import ArchivePage, Chat, CorpTag, Identity, KfPage, Parcel
+from sop.archive import ArchiveDecided
 from sop.card import Card
 from sop.errors import SendError, Unanswered
 from sop.kf import Care, KfMoved, KfSessionTold
@@ -154,6 +155,15 @@ class Post:
         raise NotImplementedError
 
     async def hear_archive(self, seq: int) -> ArchivePage:
+        raise NotImplementedError
+
+    def opens_archive(self, version: int) -> bool:
+        raise NotImplementedError
+
+    async def agreed_in_group(self, group: str) -> tuple[ArchiveDecided, ...]:
+        raise NotImplementedError
+
+    async def agreed_alone(self, pairs: Collection[tuple[str, str]]) -> tuple[ArchiveDecided, ...]:
         raise NotImplementedError
 
     async def who(self, code: str) -> Identity:
