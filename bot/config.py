@@ -192,9 +192,10 @@ class Webhook(Section):
     key: Secret
 
 
-class Archive(Section):
+class Archive(Door):
     secret: Secret = SecretStr("")
     private_key_file: Text = ""
+    library: Text = ""
     feed_url: Address = ""
 
 

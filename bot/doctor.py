@@ -13,12 +13,15 @@ from bot.clock import SystemClock
 from bot.config import Config
 from bot.outgoing import Outgoing
 from bot.setting import cipher_keys, wecom_settings
+from bot.wecom.archive_key import ArchiveKeys
+from bot.wecom.archive_library import VendorLibrary
 from bot.wecom.gateway import WeComGateway
 from sop.errors import QunxingError, SendError
 from storage import schema
 from storage.engine import database, sqlite_path
 from storage.shared_memory import MemoryShared
 
+MOST_VERSIONS = 100  # of the archive's key
 LITTLE_SPACE = 500 * 1024 * 1024
 
 
@@ -36,6 +39,7 @@ async def examine(config: Config) -> list[Finding]:
     """Look at everything a running bot needs; nothing is changed but an empty database's schema."""
     findings = [finding async for finding in _storage(config)]
     findings += _wecom_keys(config)
+    findings += _archive(config)
     findings.append(await _platform(config))
     findings.append(_address(config))
     findings += _names(config)
@@ -119,6 +123,24 @@ def _wecom_keys(config: Config) -> list[Finding]:
                 )
             )
     return findings
+
+
+def _archive(config: Config) -> list[Finding]:
+    """The library and the keys of the archive, where somebody wants it."""
+    archive, what = config.wecom.archive, "会话内容存档"
+    if not archive.library:
+        return []
+    keys = ArchiveKeys(archive.private_key_file)
+    try:
+        VendorLibrary.load(archive.library, config.wecom.corp_id, archive.secret.get_secret_value())
+    except SendError as error:
+        return [Finding(what, False, error.reason, "改好后再运行一次 qunxing check")]
+    found = [str(version) for version in range(1, MOST_VERSIONS) if keys.has(version)]
+    if not found:
+        place = archive.private_key_file or "没有填"
+        remedy = "在管理后台「会话内容存档」设置公钥，把对应的私钥（PEM）放到 wecom.archive.private_key_file"
+        return [Finding(what, False, f"SDK 可以用，但没有私钥：{place}", remedy)]
+    return [Finding(what, True, f"SDK 可以用，私钥版本：{'、'.join(found)}")]
 
 
 async def _platform(config: Config) -> Finding:

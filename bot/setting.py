@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from bot.config import AiBot, Config
+from bot.config import AiBot, Config, Door
 from bot.wecom.settings import PLATFORM, Aibot, WeComSettings
 from bot.wecom.settings import App as WeComApp
 from handlers.context import Settings
@@ -29,7 +29,7 @@ def house_settings(config: Config) -> Settings:
         webhook=community.report_webhook or next((hook.name for hook in config.wecom.webhook), ""),
         operators=tuple(community.operators),
         alarm_line=config.engagement.alarm_line,
-        archive=bool(archive_feed(config)),
+        archive=bool(archive_feed(config) or config.wecom.archive.library),
         callback_days=config.privacy.callback_days,
     )
 
@@ -46,6 +46,8 @@ def wecom_settings(config: Config) -> WeComSettings:
         kf_secret=wecom.kf.secret.get_secret_value(),
         archive_secret=wecom.archive.secret.get_secret_value(),
         archive_feed=archive_feed(config),
+        archive_library=wecom.archive.library,
+        archive_key_file=wecom.archive.private_key_file,
         webhooks={hook.name: hook.key.get_secret_value() for hook in wecom.webhook},
         aibots=tuple(_aibot(one) for one in wecom.aibot if one.works),
         socket_base=wecom.socket_base,
@@ -75,7 +77,8 @@ def archive_feed(config: Config) -> str:
 def cipher_keys(config: Config) -> dict[str, tuple[str, str]]:
     """Token and EncodingAESKey of every callback door that is set up."""
     wecom = config.wecom
-    doors = {f"app/{app.name}": app for app in wecom.app} | {"contact": wecom.contact, "kf": wecom.kf}
+    doors: dict[str, Door] = {f"app/{app.name}": app for app in wecom.app}
+    doors |= {"contact": wecom.contact, "kf": wecom.kf, "archive": wecom.archive}
     keys = {
         door: (section.token.get_secret_value(), section.aes_key.get_secret_value())
         for door, section in doors.items()

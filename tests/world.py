@@ -23,7 +23,7 @@ from bot.chance import SeededChance
 from bot.clock import TurnedClock
 from bot.config import Config
 from bot.console.app import add_operator
-from bot.simulator.corp import APP, BOT, KF_ACCOUNT, add_bot
+from bot.simulator.corp import APP, BOT, KF_ACCOUNT, add_bot, open_corp
 from bot.simulator.simulator import Simulator
 from bot.simulator.task import waiting_for
 from bot.simulator.visit import Page
@@ -296,10 +296,16 @@ class World:
 
 
 @asynccontextmanager
-async def world_at(start: datetime, folder: Path, *, aibot: str = "") -> AsyncIterator[World]:
-    """A corp with two employees and nobody else, and the bot connected to it; with a 智能机器人 of the mode ``aibot``."""
-    clock = TurnedClock(start)
-    async with Simulator(clock=clock, chance=SeededChance(7)) as sim:
+async def world_at(
+    start: datetime, folder: Path, *, aibot: str = "", archive_door: bool = False
+) -> AsyncIterator[World]:
+    """A corp with two employees and nobody else, and the bot connected to it.
+
+    ``aibot`` is the mode of its 智能机器人, if there is to be one; the archive rings if it has a door.
+    """
+    clock, chance = TurnedClock(start), SeededChance(7)
+    corp = open_corp(clock, chance, archive_door=archive_door)
+    async with Simulator(clock=clock, chance=chance, world=corp) as sim:
         await sim.serve()
         sim.acts.hire("linmo", "林墨")
         sim.acts.hire("suhe", "苏禾")

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bot.simulator import kf, moment, tag, task
+from bot.simulator.archive_acts import ArchiveActs
 from bot.simulator.callbacks import Callbacks
 from bot.simulator.envelope import Field
 from bot.simulator.group import changed
@@ -31,6 +32,7 @@ class Acts:
     def __init__(self, world: World, callbacks: Callbacks) -> None:
         self.world, self._callbacks = world, callbacks
         self.kf = KfActs(world, self.ring_kf)
+        self.archive = ArchiveActs(world, self.ring_archive)
         self._archive_rung: datetime | None = None
 
     # people

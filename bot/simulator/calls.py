@@ -80,6 +80,7 @@ REASONS: dict[int, str] = {
     95016: "no such way between session states",
     95019: "servicer is paused",
     95018: "session state does not allow sending",
+    301060: "too many pairs",
     301058: "archive page too big",
 }
 

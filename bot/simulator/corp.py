@@ -56,7 +56,7 @@ def settings(world: World, api_base: str) -> dict[str, Any]:
         wecom["kf"]["account"] = next(iter(world.accounts))
     if "archive" in world.holders:
         feed = f"{api_base}/cgi-bin/archive/feed"
-        wecom["archive"] = {"secret": world.holders["archive"].secret, "feed_url": feed}
+        wecom["archive"] = {**_keys(world, "archive"), "feed_url": feed}
     if world.bots:
         wecom["socket_base"] = f"{api_base.replace('http', 'ws', 1)}{SOCKET}"
         wecom["aibot"] = [_bot_keys(world, bot) for bot in world.bots.values()]

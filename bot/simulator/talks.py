@@ -61,27 +61,41 @@ def say_in_group(
 
 
 def keep(
-    world: World, speaker: str, to: Sequence[str], sort: str, content: Mapping[str, Any], *, room: str = ""
-) -> None:
-    """Archive one message, unless its speaker is a member who has not agreed to that."""
+    world: World,
+    speaker: str,
+    to: Sequence[str],
+    sort: str,
+    content: Mapping[str, Any],
+    *,
+    room: str = "",
+    action: str = "send",
+    name: str = "",
+    anyway: bool = False,
+) -> str:
+    """Archive one message, unless its speaker is a member who has not agreed to that; its number.
+
+    ``name`` is what the message's object is called, where it is not called like its sort.
+    """
     member = world.members.get(speaker)
-    if member is not None and not member.archived:
-        return
+    if member is not None and not (member.archived or anyway or world.rules.archive_everyone):
+        return ""
     now = world.now()
     number = world.number("archive")
+    msgid = f"{4_410_000_000 + number}_{int(now.timestamp())}_external"
     world.archive.append(
         {
             "seq": number,
-            "msgid": f"{4_410_000_000 + number}_{int(now.timestamp())}_external",
-            "action": "send",
+            "msgid": msgid,
+            "action": action,
             "from": speaker,
             "tolist": list(to),
             "roomid": room,
             "msgtime": int(now.timestamp() * 1000),
             "msgtype": sort,
-            sort: dict(content),
+            name or sort: dict(content),
         }
     )
+    return msgid
 
 
 def deliver(world: World, channel: str, to: str, text: str, **facts: Any) -> None:

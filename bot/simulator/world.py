@@ -310,6 +310,7 @@ class Rules:
     dispatch_s: float = 3.0
     quota: str = "month"  # month | week | day
     archive_days: int = 5
+    archive_everyone: bool = False  # a platform that hands out also the words of those who did not agree
     kf_days: int = 3
     kf_all_ways: bool = True  # ways between sessions' states that the platform draws and does not write down
     doorbell_s: float = 15.0
