@@ -31,7 +31,8 @@ def records_after(world: World, seq: int, limit: int) -> tuple[list[dict[str, An
         bisect_right(records, seq, key=lambda record: record["seq"]),
         bisect_right(records, oldest - 1, key=lambda record: record.get("msgtime", 2**62)),
     )
-    return records[start : start + limit], start + limit < len(records)
+    end = start + min(limit, world.rules.archive_page)
+    return records[start:end], end < len(records)
 
 
 def feed(call: Call) -> Answer:

@@ -310,6 +310,7 @@ class Rules:
     dispatch_s: float = 3.0
     quota: str = "month"  # month | week | day
     archive_days: int = 5
+    archive_page: int = 1000  # records at once, at most
     archive_everyone: bool = False  # a platform that hands out also the words of those who did not agree
     kf_days: int = 3
     kf_all_ways: bool = True  # ways between sessions' states that the platform draws and does not write down
