@@ -40,6 +40,7 @@ from bot.sender import Sender
 from bot.server import Doors, Health, Metrics
 from bot.setting import aibot_keys, cipher_keys, house_settings, wecom_settings
 from bot.wecom.gateway import WeComGateway
+from bot.wecom.login import Login
 from bot.wecom.parse import parser_for
 from bot.worker import Worker, understand
 from handlers import ROUTERS
@@ -330,8 +331,17 @@ class App:
             chance=self.chance,
             zone=self.settings.zone,
             public_url=self.settings.public_url,
+            login=self._login(),
+            registry=self.gateway,
         )
         return app
+
+    def _login(self) -> Login | None:
+        """Operators scan to sign in where there is an app to sign in to."""
+        wecom = self.config.wecom
+        if not wecom.corp_id or not wecom.app:
+            return None
+        return Login(wecom.corp_id, str(wecom.app[0].agent_id), wecom.oauth_base)
 
     async def _page_secret(self) -> bytes:
         """The key of members' sessions: made once and kept with the data, so that every host has the same."""

@@ -25,6 +25,7 @@ class Operator:
     role: str
     password: str = field(repr=False)
     created_at: datetime
+    staff: str = ""  # the employee whose scan signs in, if any
     active: bool = True
 
     @property
@@ -74,6 +75,24 @@ class OperatorStore:
     def get(self, name: str) -> Operator | None:
         row = self._connection.execute(select(operator).where(operator.c.name == name)).one_or_none()
         return None if row is None else _operator(row)
+
+    def of_staff(self, staff: str) -> Operator | None:
+        """The account of an employee."""
+        if not staff:
+            return None
+        row = self._connection.execute(
+            select(operator).where(operator.c.staff == staff.lower())
+        ).one_or_none()
+        return None if row is None else _operator(row)
+
+    def name_staff(self, name: str, staff: str) -> None:
+        """Let an employee's scan sign in to an account, or nobody's; an employee has one account."""
+        if self.get(name) is None:
+            raise NotFound("operator", name)
+        other = self.of_staff(staff)
+        if other is not None and other.name != name:
+            raise Conflict("operator", other.name, f"is the account of {staff}")
+        self._connection.execute(update(operator).where(operator.c.name == name).values(staff=staff.lower()))
 
     def all(self) -> list[Operator]:
         return [
@@ -196,5 +215,6 @@ def _operator(row: Any) -> Operator:
         role=row.role,
         password=row.password,
         created_at=from_ms(row.created_at),
+        staff=row.staff,
         active=bool(row.active),
     )

@@ -636,6 +636,14 @@ operator = Table(
     ),  # whose account it is; empty: see the name
     Column("active", Boolean, nullable=False, server_default=text("true")),
     Column("created_at", Instant, nullable=False),
+    # whose scan this is; an employee has one account
+    Index(
+        "uq_operator_staff",
+        "staff",
+        unique=True,
+        sqlite_where=text("staff <> ''"),
+        postgresql_where=text("staff <> ''"),
+    ),
 )
 
 session = Table(

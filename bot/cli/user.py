@@ -28,6 +28,7 @@ def _group() -> None:
 def add(
     name: str,
     role: Annotated[str, typer.Option(help="admin or operator")] = "operator",
+    staff: Annotated[str, typer.Option(help="The WeCom userid whose scan signs in to this account.")] = "",
     password: Annotated[
         str,
         typer.Option(
@@ -46,7 +47,7 @@ def add(
     async def work() -> None:
         async with database(url) as db:
             await schema.ensure(db)
-            await add_operator(db, name, password, role, SystemClock().now())
+            await add_operator(db, name, password, role, SystemClock().now(), staff=staff)
 
     run_async(work())
     out.print(f"已添加账号 {name}（{role}）")

@@ -19,6 +19,7 @@ from bot.console import (
     message,
     operator,
     review,
+    scan,
     static,
     template,
     today,
@@ -28,14 +29,17 @@ from bot.console.page import PREFIX, ROOM, Page, Room
 from bot.console.password import Passwords, objection
 from bot.console.throttle import Throttle
 from bot.desk import Desk
+from bot.registry import Registry
+from bot.wecom.login import Login
 from sop.errors import Misconfigured
-from storage.engine import Database
+from storage.engine import Connection, Database
 from storage.operator import ROLES, OperatorStore
 
 LARGEST_FORM = 1024 * 1024
 
 PAGES: tuple[Page, ...] = (
     *auth.PAGES,
+    *scan.PAGES,
     *today.PAGES,
     *group.PAGES,
     *member.PAGES,
@@ -60,6 +64,8 @@ def add_console(
     community: str = "",
     public_url: str = "",
     wall: Clock | None = None,
+    login: Login | None = None,
+    registry: Registry | None = None,
 ) -> None:
     """Let ``app`` serve the console; ``wall`` is the clock of sessions, real time unless a test says otherwise."""
     room = Room(
@@ -73,6 +79,9 @@ def add_console(
         zone=zone,
         community=community,
         secure=public_url.startswith("https://"),
+        public_url=public_url,
+        login=login,
+        registry=registry,
     )
     gate = auth.Gate({page.handler: page.role for page in PAGES})
     console = web.Application(middlewares=[gate.guard], client_max_size=LARGEST_FORM)
@@ -125,11 +134,20 @@ def _furnish(console: web.Application, zone: str) -> None:
     )
 
 
-async def add_operator(db: Database, name: str, password: str, role: str, now: datetime) -> None:
-    """A new account; refused when the name is taken, the role unknown or the password too short."""
+async def add_operator(
+    db: Database, name: str, password: str, role: str, now: datetime, *, staff: str = ""
+) -> None:
+    """A new account, of the employee ``staff`` if given; refused when the name is taken, the role unknown or the password too short."""
     if role not in ROLES:
         raise Misconfigured(f"没有 {role!r} 这种角色。", remedy=f"用 {'、'.join(ROLES)} 之一。", field="role")
     if why_not := objection(password):
         raise Misconfigured(why_not, remedy="换一个再试。", field="password")
     hashed = await Passwords().hash(password)
-    await db.write(lambda c: OperatorStore(c, now).add(name, hashed, role))
+
+    def add(connection: Connection) -> None:
+        store = OperatorStore(connection, now)
+        store.add(name, hashed, role)
+        if staff:
+            store.name_staff(name, staff)
+
+    await db.write(add)

@@ -132,7 +132,7 @@ async def session_of(request: web.Request) -> Session | None:
     return session
 
 
-async def begin_session(request: web.Request, name: str, response: web.Response) -> None:
+async def begin_session(request: web.Request, name: str, response: web.Response, how: str = "密码") -> None:
     """A new identity for this browser; the one it had before ends."""
     here = room(request)
     identity, csrf, old = here.chance.token(32), here.chance.token(32), request.cookies.get(COOKIE, "")
@@ -141,7 +141,7 @@ async def begin_session(request: web.Request, name: str, response: web.Response)
     def open_new(store: OperatorStore) -> None:
         store.close(hash_of(old))
         store.open(name, hashed=hash_of(identity), csrf=csrf, until=until)
-        store.record(name, "signed in", request.remote or "")
+        store.record(name, "signed in", f"{how} {request.remote or ''}".strip())
 
     await here.accounts(open_new)
     response.set_cookie(COOKIE, identity, path=PREFIX, httponly=True, samesite="Lax", secure=here.secure)
@@ -169,6 +169,7 @@ def _form(request: web.Request, problem: str = "", name: str = "", status: int =
         problem=problem,
         name=name,
         next=request.query.get("next", ""),
+        scan=here.login is not None,
     )
     response.set_cookie(KNOCK, knock, path=PREFIX, httponly=True, samesite="Strict", secure=here.secure)
     return response
@@ -191,7 +192,7 @@ async def sign_in(request: web.Request) -> web.Response:
     ):
         return _form(request, "账号或密码不对。", name, status=401)
     here.throttle.succeeded(key)
-    response = web.Response(status=303, headers={"Location": _inside(request.query.get("next", ""))})
+    response = web.Response(status=303, headers={"Location": inside(request.query.get("next", ""))})
     await begin_session(request, name, response)
     return response
 
@@ -201,7 +202,7 @@ def _spoken(wait: timedelta) -> str:
     return f"{seconds} 秒" if seconds < 60 else f"{math.ceil(seconds / 60)} 分钟"
 
 
-def _inside(address: str) -> str:
+def inside(address: str) -> str:
     """Where to after signing in: a page of the console, never another site."""
     safe = address.startswith(f"{PREFIX}/") and "\\" not in address and address.isprintable()
     return address if safe else way("/")

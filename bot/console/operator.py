@@ -12,6 +12,7 @@ from sop.errors import Conflict, NotFound
 from storage.operator import ADMIN, OPERATOR, ROLES, OperatorStore
 
 LONGEST_NAME = 32
+LONGEST_STAFF = 64
 
 
 async def listed(request: web.Request) -> web.Response:
@@ -49,21 +50,25 @@ async def add(request: web.Request) -> web.Response:
         return await _page(request, problem or "没有这种角色。", name, status=422)
     hashed = await here.passwords.hash(password)
 
+    staff = fields.get("staff", "").strip()[:LONGEST_STAFF]
+
     def work(store: OperatorStore) -> None:
         store.add(name, hashed, role)
+        store.name_staff(name, staff)
         store.record(me.name, "added an account", f"{name} ({role})")
 
     try:
         await here.accounts(work)
-    except Conflict:
-        return await _page(request, f"已经有叫「{name}」的账号了。", name, status=409)
+    except Conflict as conflict:
+        return await _page(request, _taken(conflict, name, staff), name, status=409)
     return go("/operators", f"已添加账号「{name}」。")
 
 
 async def change(request: web.Request) -> web.Response:
-    """Another role, active again, or no account any more; the last administrator stays."""
+    """Another role, another employee behind it, active again, or no account any more; the last administrator stays."""
     fields, name, me = await form(request), request.match_info["name"], signed_in(request).operator
-    act = _act(fields.get("do", ""), name)
+    staff = fields.get("staff", "").strip()[:LONGEST_STAFF]
+    act = _act(fields.get("do", ""), name, staff)
     if act is None:
         return await _page(request, "没有这种操作。", status=422)
 
@@ -75,17 +80,27 @@ async def change(request: web.Request) -> web.Response:
         await room(request).accounts(work)
     except NotFound:
         raise web.HTTPNotFound from None
-    except Conflict:
-        return await _page(request, "至少要留一位管理员。", status=409)
+    except Conflict as conflict:
+        words = _taken(conflict, name, staff) if fields["do"] == "staff" else "至少要留一位管理员。"
+        return await _page(request, words, status=409)
     return go("/operators" if name != me.name else "/", "已修改。")
 
 
-def _act(do: str, name: str) -> Callable[[OperatorStore], None] | None:
+def _taken(conflict: Conflict, name: str, staff: str) -> str:
+    if conflict.name == name:
+        return f"已经有叫「{name}」的账号了。"
+    return f"企业微信账号 {staff} 已经是「{conflict.name}」的了，一位员工只能有一个账号。"
+
+
+def _act(do: str, name: str, staff: str) -> Callable[[OperatorStore], None] | None:
     if do in ROLES:
         return lambda store: store.change_role(name, do)
-    if do == "restore":
-        return lambda store: store.restore(name)
-    return (lambda store: store.remove(name)) if do == "remove" else None
+    acts: dict[str, Callable[[OperatorStore], None]] = {
+        "remove": lambda store: store.remove(name),
+        "staff": lambda store: store.name_staff(name, staff),
+        "restore": lambda store: store.restore(name),
+    }
+    return acts.get(do)
 
 
 PAGES = (

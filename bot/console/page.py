@@ -19,6 +19,9 @@ from bot.clock import Clock
 from bot.console.password import Passwords
 from bot.console.throttle import Throttle
 from bot.desk import Desk
+from bot.gateway import Identity
+from bot.registry import Registry
+from bot.wecom.login import Login
 from storage.engine import Connection, Database
 from storage.operator import OPERATOR, OperatorStore, Session
 
@@ -54,6 +57,13 @@ class Room:
     zone: str
     community: str
     secure: bool  # whether browsers reach us through HTTPS
+    public_url: str = ""
+    login: Login | None = None  # WeCom's login page, where there is an app to log in to
+    registry: Registry | None = None
+
+    async def who(self, code: str) -> Identity:
+        """Who came back from the login page."""
+        return await self.registry.who(code) if self.registry else Identity()
 
     @property
     def now(self) -> datetime:

@@ -66,6 +66,8 @@ ERRANDS = {
     "task": "查询群发结果", "mark": "同步标签", "remind": "提醒员工确认", "cancel": "撤回群发任务",
     "tags": "同步标签库", "directory": "同步通讯录", "adopt": "核对群发任务",
     "moment": "查询朋友圈", "card": "更新卡片", "unsay": "撤回应用消息",
+    "friends": "读取员工的好友", "groups": "读取群列表", "statistics": "读取统计", "staff_statistics": "读取员工统计",
+    "remark": "同步备注", "way": "生成渠道活码", "greeting": "保存入群欢迎语",
 }  # fmt: skip
 DEEDS = {
     "signed in": "登录了",
@@ -74,6 +76,7 @@ DEEDS = {
     "account: admin": "改成管理员：",
     "account: operator": "改成运营：",
     "account: remove": "删除了账号",
+    "account: staff": "改了企业微信账号：",
     "account: restore": "恢复了账号",
     "account: left": "因员工离职停用了账号",
     "added a tag": "打了标签",

@@ -16,6 +16,7 @@ from bot.pages import article, check_in, coupon, home, interaction, link, prefer
 from bot.pages.page import PLACE, Handler, Page, Place, lost, place
 from bot.pages.seal import Seal
 from bot.pages.visitor import Visitors
+from bot.wecom.login import Login
 from handlers.context import Settings
 from sop.timing import lasting, spoken
 from storage.engine import Database
@@ -66,9 +67,7 @@ def add_pages(
         chance=chance,
         seal=Seal(secret),
         public_url=settings.public_url,
-        oauth_base=oauth_base,
-        corp_id=corp_id,
-        agent_id=agent_id,
+        login=Login(corp_id, agent_id, oauth_base),
     )
     here = Place(db, clock, desk, chance, settings, visitors)
     for prefix in ("/m", "/l"):

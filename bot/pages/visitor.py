@@ -18,12 +18,12 @@ from bot.chance import Chance
 from bot.clock import Clock
 from bot.gateway import Gateway, Identity
 from bot.pages.seal import Seal, later
+from bot.wecom.login import Login
 from sop.errors import SendError
 
 SESSION, BROWSER = "qx_member", "qx_browser"
 COOKIES = (SESSION, BROWSER)
 SESSION_S, STRANGER_S, TROUBLE_S, LOGIN_S = 7 * 86400, 300, 30, 600
-PLATFORM_LOGIN = "https://open.weixin.qq.com"
 IN_WECHAT = ("micromessenger", "wxwork")
 MACHINES = ("bot", "spider", "crawl", "preview", "facebookexternalhit", "slurp", "fetcher")
 STATE = re.compile(r"([0-9a-f]{8})([0-9a-f]{40})")  # when it was made, and our mark: letters and digits only
@@ -49,9 +49,7 @@ class Visitors:
     chance: Chance
     seal: Seal
     public_url: str
-    oauth_base: str
-    corp_id: str
-    agent_id: str
+    login: Login
 
     def of(self, request: web.Request) -> Visitor:
         told = self.seal.open(SESSION, request.cookies.get(SESSION, ""), self.clock.now())
@@ -63,26 +61,19 @@ class Visitors:
 
     def must_log_in(self, request: web.Request, visitor: Visitor) -> bool:
         """A browser outside WeChat could not pass the login, so it stays a stranger; a stand-in lets everybody in."""
-        if visitor.asked or request.method != "GET" or not self.corp_id or is_machine(request):
+        if visitor.asked or request.method != "GET" or not self.login.corp_id or is_machine(request):
             return False
         agent = request.headers.get("User-Agent", "").lower()
-        return self.oauth_base.rstrip("/") != PLATFORM_LOGIN or any(sign in agent for sign in IN_WECHAT)
+        return self.login.is_stand_in or any(sign in agent for sign in IN_WECHAT)
 
     def to_login(self, request: web.Request) -> web.Response:
         """Off to WeCom, with a state that only this browser can bring back, for this address and for ten minutes."""
         browser = request.cookies.get(BROWSER, "")[:64] or self.chance.token()
         back = request.path_qs[:LONGEST_PATH]
-        query = urlencode(
-            {
-                "appid": self.corp_id,
-                "redirect_uri": f"{self.public_url.rstrip('/')}/m/login?{urlencode({'back': back})}",
-                "response_type": "code",
-                "scope": "snsapi_base",
-                "state": self._state(f"{int(self.clock.now().timestamp()):08x}", browser, back),
-                "agentid": self.agent_id,
-            }
+        home = f"{self.public_url.rstrip('/')}/m/login?{urlencode({'back': back})}"
+        address = self.login.silent(
+            home, self._state(f"{int(self.clock.now().timestamp()):08x}", browser, back)
         )
-        address = f"{self.oauth_base.rstrip('/')}/connect/oauth2/authorize?{query}#wechat_redirect"
         answer = web.Response(status=302, headers={"Location": address})
         self._keep(answer, BROWSER, browser, LOGIN_S)
         return answer

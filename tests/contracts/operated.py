@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import cast
 
 from aiohttp import ClientResponse, ClientSession, CookieJar, web
 from aiohttp.test_utils import BaseTestServer, TestServer
@@ -17,9 +18,13 @@ from bot.chance import SeededChance
 from bot.clock import TurnedClock
 from bot.console.app import add_console, add_operator
 from bot.desk import Desk
+from bot.gateway import Identity
+from bot.registry import Registry
+from bot.wecom.login import Login
 from handlers.context import Context, Settings
 from handlers.operator import router
 from handlers.router import Switchboard
+from sop.errors import Refused
 from sop.message import Channel, Content, Message
 from sop.receipt import State
 from sop.update import Update
@@ -96,6 +101,19 @@ class Operated:
             yield Operated(self.db, self.clock, self.wall, self.server, client)
 
 
+class Codes:
+    """What the console asks of the platform: who brings this code, each code once."""
+
+    def __init__(self, **codes: Identity) -> None:
+        self.codes = codes
+
+    async def who(self, code: str) -> Identity:
+        try:
+            return self.codes.pop(code)
+        except KeyError:
+            raise Refused("登录授权码无效、用过或已过期", code=40029) from None
+
+
 def browser(server: BaseTestServer) -> ClientSession:
     """A browser with cookies of its own."""
     return ClientSession(server.make_url("/"), cookie_jar=CookieJar(unsafe=True))
@@ -108,7 +126,7 @@ def field_of(page: str, name: str) -> str:
 
 
 @asynccontextmanager
-async def operated(path: Path, *, called: str = "小林") -> AsyncIterator[Operated]:
+async def operated(path: Path, *, called: str = "小林", platform: object = None) -> AsyncIterator[Operated]:
     """A served console; everything with a name is ``called`` the same, so that a hostile name meets every view."""
     clock, wall, chance = TurnedClock(NOW), TurnedClock(NOW), SeededChance(7)
 
@@ -128,7 +146,10 @@ async def operated(path: Path, *, called: str = "小林") -> AsyncIterator[Opera
         await add_operator(db, OPERATOR, PASSWORD, "operator", NOW)
         app = web.Application()
         desk = Desk(db, clock, Switchboard([router]), context_of, Bell(clock))
-        add_console(app, db=db, clock=clock, desk=desk, chance=chance, wall=wall)
+        add_console(
+            app, db=db, clock=clock, desk=desk, chance=chance, wall=wall, public_url="http://bot.example.org",
+            login=Login("wwCorp", "1000002"), registry=cast(Registry, platform or Codes()),
+        )  # fmt: skip
         async with TestServer(app) as server, browser(server) as client:
             yield Operated(db, clock, wall, server, client)
 
