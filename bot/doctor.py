@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from bot.chance import SystemChance
-from bot.clock import SystemClock
+from bot.chance import Chance, SystemChance
+from bot.cipher import Cipher
+from bot.clock import Clock, SystemClock
 from bot.config import Config
+from bot.finding import Finding
 from bot.outgoing import Outgoing
-from bot.setting import cipher_keys, wecom_settings
+from bot.setting import aibot_keys, archive_feed, cipher_keys, wecom_settings
 from bot.wecom.archive_key import ArchiveKeys
 from bot.wecom.archive_library import VendorLibrary
-from bot.wecom.gateway import WeComGateway
+from bot.wecom.checkup import Checkup
+from bot.wecom.client import WeComClient
+from bot.wecom.remedy import APP, ARCHIVE, CONTACT, KF
+from bot.wecom.selfcall import Ours, SelfCall
 from sop.errors import QunxingError, SendError
 from storage import schema
 from storage.engine import database, sqlite_path
@@ -23,27 +28,40 @@ from storage.shared_memory import MemoryShared
 
 MOST_VERSIONS = 100  # of the archive's key
 LITTLE_SPACE = 500 * 1024 * 1024
+HOMES = ("127.0.0.1", "localhost", "[::1]", "0.0.0.0")
+BOTS = "管理后台「管理工具 → 智能机器人」"
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One thing looked at: good or not, what was found, and the next step."""
+async def examine(
+    config: Config, *, clock: Clock | None = None, chance: Chance | None = None
+) -> AsyncIterator[Finding]:
+    """Look at everything a running bot needs, one thing after another; only an empty database gets its schema."""
+    clock, chance = clock or SystemClock(), chance or SystemChance()
+    async for finding in _storage(config):
+        yield finding
+    for finding in [*_names(), *_wecom_keys(config), *_archive(config)]:
+        yield finding
+    async with MemoryShared() as shared, Outgoing(clock) as outgoing:
+        client = WeComClient(wecom_settings(config), outgoing, clock, chance, shared)
+        if config.wecom.corp_id:
+            async for finding in Checkup(client).findings(config.wecom.kf.account):
+                yield finding
+        yield _address(config)
+        for finding in await SelfCall(outgoing, clock, chance, _ours(config)).findings(_ciphers(config)):
+            yield finding
+    for finding in _by_hand(config):
+        yield finding
 
-    what: str
-    good: bool
-    said: str
-    remedy: str = ""
+
+def _ciphers(config: Config) -> dict[str, Cipher]:
+    corp = config.wecom.corp_id
+    doors = {door: Cipher(*keys, corp) for door, keys in cipher_keys(config).items()} if corp else {}
+    return doors | {door: Cipher(*keys, "") for door, keys in aibot_keys(config).items()}
 
 
-async def examine(config: Config) -> list[Finding]:
-    """Look at everything a running bot needs; nothing is changed but an empty database's schema."""
-    findings = [finding async for finding in _storage(config)]
-    findings += _wecom_keys(config)
-    findings += _archive(config)
-    findings.append(await _platform(config))
-    findings.append(_address(config))
-    findings += _names(config)
-    return findings
+def _ours(config: Config) -> Ours:
+    host = "127.0.0.1" if config.server.host in ("0.0.0.0", "::", "") else config.server.host
+    return Ours(config.server.public_url, f"http://{host}:{config.server.port}")
 
 
 async def _storage(config: Config) -> AsyncIterator[Finding]:
@@ -84,45 +102,54 @@ async def _redis(url: str) -> Finding:
     return Finding("Redis", True, "可以连接")
 
 
-def _wecom_keys(config: Config) -> list[Finding]:
-    wecom, findings = config.wecom, []
-    findings.append(
-        Finding(
-            "企业 ID",
-            bool(wecom.corp_id),
-            wecom.corp_id or "没有填",
-            "" if wecom.corp_id else "管理后台「我的企业」最下面，填到 wecom.corp_id",
-        )
-    )
-    doors = cipher_keys(config)
-    for app in wecom.app:
-        good = bool(app.secret.get_secret_value()) and f"app/{app.name}" in doors
-        findings.append(
-            Finding(
-                f"应用 {app.name}",
-                good,
-                "secret、token、aes_key 都有" if good else "缺 secret、token 或 aes_key",
-                ""
-                if good
-                else "管理后台「应用管理 → 自建应用」里查看 secret，在「接收消息」里设置 token 和 EncodingAESKey",
-            )
-        )
+def _wecom_keys(config: Config) -> Iterator[Finding]:
+    """What stands in the configuration, before anybody is asked."""
+    wecom = config.wecom
+    where = "管理后台「我的企业 → 企业信息」最下面，填到 wecom.corp_id"
+    yield Finding("企业 ID", bool(wecom.corp_id), wecom.corp_id or "没有填", "" if wecom.corp_id else where)
     if not wecom.app:
-        findings.append(
-            Finding("应用", False, "没有配置自建应用", "在管理后台新建一个自建应用，填到 [[wecom.app]]")
+        yield Finding("应用", False, "没有配置自建应用", "在管理后台新建一个自建应用，填到 [[wecom.app]]")
+    for app in wecom.app:
+        yield _keys(f"应用 {app.name}", bool(app.secret.get_secret_value()), app.opens, APP)
+    for name, section, where in (("contact", wecom.contact, CONTACT), ("kf", wecom.kf, KF)):
+        secret = bool(section.secret.get_secret_value() or wecom.app)
+        if section.secret.get_secret_value() or section.opens:
+            yield _keys(f"[wecom.{name}]", secret, section.opens, where)
+    for bot in wecom.aibot:
+        said = "BotID 和 Secret 都有" if bot.mode == "websocket" else "Token 和 EncodingAESKey 都有"
+        remedy = f"在{BOTS}的 API 模式里查看，填到 [[wecom.aibot]]"
+        yield Finding(
+            f"智能机器人 {bot.name}",
+            bot.works,
+            said if bot.works else "没有填全",
+            "" if bot.works else remedy,
         )
-    for door, section in (("contact", wecom.contact), ("kf", wecom.kf)):
-        if section.secret.get_secret_value() or door in doors:
-            good = bool(section.secret.get_secret_value()) and door in doors
-            findings.append(
-                Finding(
-                    f"[wecom.{door}]",
-                    good,
-                    "齐全" if good else "secret、token、aes_key 不齐",
-                    "" if good else "三项要么都填，要么都空着",
-                )
-            )
-    return findings
+
+
+def _keys(what: str, secret: bool, opens: bool, where: str) -> Finding:
+    missing = [name for name, there in (("secret", secret), ("token 和 aes_key", opens)) if not there]
+    if not missing:
+        return Finding(what, True, "secret、token、aes_key 都有")
+    remedy = f"在{where}里查看 Secret；在「接收消息 → 设置API接收」里设置 Token 和 EncodingAESKey，一起填到 config.toml"
+    return Finding(what, False, f"缺 {'、'.join(missing)}", remedy)
+
+
+def _by_hand(config: Config) -> Iterator[Finding]:
+    """What only a person can see: the platform does not tell, or asking would disturb."""
+    if config.wecom.app:
+        host = urlsplit(config.server.public_url).hostname or ""
+        where = f"在{APP}的「网页授权及 JS-SDK」里确认可信域名是 {host}，否则成员打不开我们的页面（50001）"
+        yield Finding("可信域名", None, "企业微信不提供查询", where)
+    for hook in config.wecom.webhook:
+        yield Finding(f"群机器人 {hook.name}", None, "不发消息就没法试", "发一条测试消息，或等第一份周报")
+    for bot in config.wecom.aibot:
+        if bot.works and bot.mode == "websocket":
+            said = "同一时间只能有一条长连接，检查会挤掉正在运行的群星，所以不试"
+            yield Finding(f"智能机器人 {bot.name} 的长连接", None, said, "看运行日志里的 aibot connected")
+    archive = config.wecom.archive
+    if archive.secret.get_secret_value() and not (archive_feed(config) or archive.library):
+        where = f"{ARCHIVE}里下载官方 SDK，把动态库的路径填到 wecom.archive.library；或填 feed_url"
+        yield Finding("会话内容存档的数据", False, "有 Secret，但没有说从哪里读记录", where)
 
 
 def _archive(config: Config) -> list[Finding]:
@@ -143,27 +170,17 @@ def _archive(config: Config) -> list[Finding]:
     return [Finding(what, True, f"SDK 可以用，私钥版本：{'、'.join(found)}")]
 
 
-async def _platform(config: Config) -> Finding:
-    """Ask the platform for a token, and so learn of the secret, the trusted IP and the way out."""
-    clock = SystemClock()
-    async with MemoryShared() as shared, Outgoing(clock) as outgoing:
-        gateway = WeComGateway(wecom_settings(config), outgoing, clock, SystemChance(), shared)
-        try:
-            await gateway.ping()
-        except SendError as error:
-            return Finding(
-                "企业微信", False, error.reason, "按上面这句话处理；改「企业可信IP」后约一分钟生效"
-            )
-    return Finding("企业微信", True, "能取到 access_token")
-
-
 def _address(config: Config) -> Finding:
     url = config.server.public_url
-    good = url.startswith("https://") or "127.0.0.1" in url or "localhost" in url
+    host = urlsplit(url).hostname or ""
+    if host in HOMES:
+        remedy = "正式使用前，准备一个域名和证书，用反向代理转到这台机器，再填到 server.public_url"
+        return Finding("对外地址", None, f"{url} 只有这台机器能打开", remedy)
+    good = url.startswith("https://")
     return Finding("对外地址", good, url, "" if good else "企业微信要求 https；在前面放一个带证书的反向代理")
 
 
-def _names(config: Config) -> list[Finding]:
+def _names() -> list[Finding]:
     """Another installed package could shadow one of our four names."""
     home = Path(__file__).resolve().parents[1]
     findings = []

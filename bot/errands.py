@@ -21,7 +21,7 @@ from bot.listening import Listening
 from bot.parcel import parcel_of
 from bot.registry import Registry
 from bot.way import WayErrands
-from sop.errors import Blocked, Busy, NotFound, Refused, SendError
+from sop.errors import Blocked, Busy, NotFound, QunxingError, Refused, SendError
 from sop.receipt import State
 from sop.update import Update
 from storage import inbox
@@ -79,6 +79,8 @@ class Errands:
                 await self.db.write(lambda c: ErrandStore(c).done(errand))
             except SendError as error:
                 await self._failed(errand, error)
+            except QunxingError as error:  # foreseen: a line says it all
+                await self._failed(errand, Busy(str(error)))
             except Exception as error:  # an answer we cannot read must not end the role
                 log.exception("errand failed", what=errand.what, whom=errand.whom)
                 await self._failed(errand, Busy(f"{type(error).__name__}: {error}"))

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from functools import partial
+from time import monotonic
 from types import TracebackType
 from typing import Any, Self
 
@@ -42,6 +45,16 @@ FORBIDDEN = str.maketrans({'"': "'", "\r": " ", "\n": " ", "\\": "/"})
 
 # WeCom refuses JSON with \u escapes (40033)
 _plain = partial(json.dumps, ensure_ascii=False, separators=(",", ":"))
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a plain question found: whatever the status, when the other side thinks it is, and how long it took."""
+
+    status: int
+    body: bytes
+    at: datetime | None
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -117,6 +130,16 @@ class Outgoing:
             whole, kind, place = await self._bytes("GET", url, query, {"timeout": ClientTimeout(self.slow_s)})
             return _object(whole, place) if "json" in kind or kind.startswith("text/") else whole
 
+    async def look(self, url: str, *, query: Mapping[str, str] | None = None) -> Seen:
+        """What answers at an address, for checking who lives there; errors as with ``json``, but no status is one."""
+        if self._session is None:
+            raise RuntimeError("open Outgoing before asking anything")
+        place, started = _place(url), monotonic()
+        with _told_apart(place):
+            async with self._session.get(url, params=dict(query or {}), allow_redirects=False) as answer:
+                body = await _read(answer.content, place)
+                return Seen(answer.status, body, _date(answer.headers.get("Date")), monotonic() - started)
+
     @asynccontextmanager
     async def socket(self, url: str) -> AsyncIterator[Socket]:
         """A WebSocket to ``url``, closed in the end; ``Busy`` when nobody takes it there."""
@@ -144,7 +167,7 @@ class Outgoing:
         if self._session is None:
             raise RuntimeError("open Outgoing before asking anything")
         place = _place(url)
-        try:
+        with _told_apart(place):
             async with self._session.request(
                 method, url, params=dict(query or {}), allow_redirects=False, **sent
             ) as answer:
@@ -152,13 +175,6 @@ class Outgoing:
                 if answer.status >= 300:
                     raise Unanswered(f"{place} answered with HTTP status {answer.status}", code=answer.status)
                 return whole, answer.content_type, place
-        except (InvalidURL, NonHttpUrlClientError) as error:
-            raise Blocked(f"{place} is no address to send to") from error
-        except (ClientConnectorError, ConnectTimeout) as error:
-            why = type(error).__name__
-            raise Busy(f"{place} cannot be reached ({why})", retry_after=RETRY_AFTER_S) from error
-        except (ClientError, TimeoutError, OSError) as error:
-            raise Unanswered(f"{place} gave no answer ({type(error).__name__})") from error
 
 
 class Socket:
@@ -214,6 +230,27 @@ def _object(whole: bytes, place: str) -> dict[str, Any]:
     if not isinstance(answer, dict):
         raise Unanswered(f"{place} answered JSON that is no object")
     return answer
+
+
+@contextmanager
+def _told_apart(place: str) -> Iterator[None]:
+    """Trouble on the way, as one of our endings."""
+    try:
+        yield
+    except (InvalidURL, NonHttpUrlClientError) as error:
+        raise Blocked(f"{place} is no address to send to") from error
+    except (ClientConnectorError, ConnectTimeout) as error:
+        why = type(error).__name__
+        raise Busy(f"{place} cannot be reached ({why})", retry_after=RETRY_AFTER_S) from error
+    except (ClientError, TimeoutError, OSError) as error:
+        raise Unanswered(f"{place} gave no answer ({type(error).__name__})") from error
+
+
+def _date(header: str | None) -> datetime | None:
+    try:
+        return parsedate_to_datetime(header) if header else None
+    except ValueError:
+        return None
 
 
 def _place(url: str) -> str:

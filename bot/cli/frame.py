@@ -62,6 +62,6 @@ def complain(error: QunxingError) -> None:
     err.print(f"错误 / error: {error}", style="red")
 
 
-def quiet_log() -> None:
-    """Commands speak to people: only warnings of the machinery are shown."""
-    set_up(level="warning", fmt="console")
+def quiet_log(level: str = "warning") -> None:
+    """Commands speak to people: only warnings of the machinery are shown, or less."""
+    set_up(level=level, fmt="console")

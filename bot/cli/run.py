@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -13,9 +15,10 @@ import typer
 
 from bot.app import EVERYTHING, App, Role, answer_swiftly
 from bot.chance import SystemChance
-from bot.cli.frame import ConfigPath, configured, out, run_async
+from bot.cli.frame import ConfigPath, configured, out, quiet_log, run_async
 from bot.config import Config, write_new
 from bot.console.app import add_operator
+from bot.finding import Finding
 from bot.log import set_up
 from sop.errors import Conflict
 from storage.errand import Errand, ErrandStore
@@ -41,19 +44,42 @@ def init(
     )
 
 
-def check(config: ConfigPath = None) -> None:
+MARKS = {True: ("✓", "green"), False: ("✗", "red"), None: ("…", "yellow")}
+
+
+def check(
+    config: ConfigPath = None,
+    as_json: Annotated[bool, typer.Option("--json", help="A list of findings for programs.")] = False,
+) -> None:
     """What is wrong with the installation, and what to do."""
     from bot.doctor import examine
 
+    quiet_log("error")
     settings = configured(config)
-    findings = run_async(examine(settings))
-    for finding in findings:
-        out.print("✓" if finding.good else "✗", style="green" if finding.good else "red", end=" ")
-        out.print(f"{finding.what}：{finding.said}")
-        if finding.remedy:
-            out.print(f"   → {finding.remedy}")
-    if any(not finding.good for finding in findings):
+    findings: list[Finding] = []
+
+    async def look() -> None:
+        async for finding in examine(settings):
+            findings.append(finding)
+            if not as_json:
+                _show(finding)
+
+    run_async(look())
+    bad = sum(finding.good is False for finding in findings)
+    if as_json:
+        typer.echo(json.dumps([asdict(finding) for finding in findings], ensure_ascii=False, indent=2))
+    else:
+        out.print(f"{bad} 处要处理。" if bad else "没有发现问题。")
+    if bad:
         raise typer.Exit(1)
+
+
+def _show(finding: Finding) -> None:
+    mark, colour = MARKS[finding.good]
+    out.print(mark, style=colour, end=" ")
+    out.print(f"{finding.what}：{finding.said}")
+    if finding.remedy:
+        out.print(f"   → {finding.remedy}")
 
 
 def run(config: ConfigPath = None) -> None:

@@ -118,8 +118,16 @@ def _agreed(world: World, member: Member) -> dict[str, Any]:
     }
 
 
+def archived_staff(call: Call) -> Answer:
+    """``msgaudit/get_permit_user_list``: whose talks are kept."""
+    if not call.world.rules.archive_open:
+        raise Refusal(301053)
+    return {"ids": list(call.world.staff)}
+
+
 CALLS = {
     "archive/feed": Api("GET", feed, BY),
     "msgaudit/check_room_agree": Api("POST", room_agreed, BY),
     "msgaudit/check_single_agree": Api("POST", single_agreed, BY),
+    "msgaudit/get_permit_user_list": Api("POST", archived_staff, BY),
 }

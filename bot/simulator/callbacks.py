@@ -66,7 +66,7 @@ class Callbacks:
         self._sleeping: set[asyncio.Task[None]] = set()
         self._put_back: dict[str, list[Callback]] = {}
         self._turn = asyncio.Semaphore(AT_ONCE)
-        self._ciphers: dict[str, Cipher] = {}
+        self._ciphers: dict[Door, Cipher] = {}
 
     def ring(self, door: str, fields: dict[str, Field], *, lane: str = "") -> None:
         """Send an event; ``ToUserName`` and, for an app's door, ``AgentID`` are added here."""
@@ -232,10 +232,10 @@ class Callbacks:
         return f"{self.bot_url.rstrip('/')}/callback/{door.name}"
 
     def _cipher(self, door: Door) -> Cipher:
-        if door.name not in self._ciphers:
+        if door not in self._ciphers:
             receiver = self._world.corp_id if door.for_corp else ""
-            self._ciphers[door.name] = Cipher(door.token, door.aes_key, receiver)
-        return self._ciphers[door.name]
+            self._ciphers[door] = Cipher(door.token, door.aes_key, receiver)
+        return self._ciphers[door]
 
     def _signed(self, door: Door, encrypted: str) -> dict[str, str]:
         timestamp = str(int(self._world.now().timestamp()))

@@ -81,6 +81,7 @@ REASONS: dict[int, str] = {
     95019: "servicer is paused",
     95018: "session state does not allow sending",
     301060: "too many pairs",
+    301053: "archive is not open",
     301058: "archive page too big",
 }
 

@@ -48,6 +48,12 @@ def _callback_addresses(call: Call) -> Answer:
     return {"ip_list": ["127.0.0.1"]}
 
 
+def _menu(call: Call) -> Answer:
+    if call.number("agentid", default=0) != call.holder.agent_id:
+        raise Refusal(40056)
+    return {"button": []}
+
+
 CALLS: dict[str, Api] = {
     **member.CALLS,
     **tag.CALLS,
@@ -64,6 +70,7 @@ CALLS: dict[str, Api] = {
     **appchat.CALLS,
     **moment.CALLS,
     **login.CALLS,
+    "menu/get": Api("GET", _menu, frozenset({"app"})),
     "getcallbackip": Api("GET", _callback_addresses, ANYBODY),
     "get_api_domain_ip": Api("GET", _callback_addresses, ANYBODY),
 }

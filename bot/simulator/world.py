@@ -312,6 +312,7 @@ class Rules:
     archive_days: int = 5
     archive_page: int = 1000  # records at once, at most
     archive_everyone: bool = False  # a platform that hands out also the words of those who did not agree
+    archive_open: bool = True  # the corp has paid for it
     kf_days: int = 3
     kf_all_ways: bool = True  # ways between sessions' states that the platform draws and does not write down
     doorbell_s: float = 15.0

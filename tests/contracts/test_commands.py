@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import socket
 import sys
@@ -63,6 +64,40 @@ def test_a_check_names_the_sections_it_speaks_of(run: Run) -> None:
 
     assert said.code == 1
     assert "[[wecom.app]]" in said.out
+
+
+DEAD_PLATFORM = """
+[wecom]
+corp_id = "wwqx2026demo0001"
+api_base = "http://127.0.0.1:9"
+[[wecom.app]]
+name = "main"
+agent_id = 1000002
+secret = "made-up-secret"
+"""
+
+
+def test_a_check_with_nobody_on_the_other_side_goes_on_to_its_end(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text(DEAD_PLATFORM)
+
+    said = run("check")
+
+    assert (said.code, said.err) == (1, "")
+    assert "✗ 企业微信：连不上" in said.out
+    assert "✓ 数据库" in said.out
+    assert "处要处理" in said.out
+    assert "made-up-secret" not in said.out
+
+
+def test_a_check_tells_programs_the_same(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text(DEAD_PLATFORM)
+
+    said = run("check", "--json")
+
+    told = {one["what"]: one for one in json.loads(said.out)}
+    assert said.code == 1
+    assert told["数据库"]["good"] is True
+    assert (told["企业微信"]["good"], bool(told["企业微信"]["remedy"])) == (False, True)
 
 
 def test_names_with_brackets_are_shown_as_they_are(run: Run, tmp_path: Path) -> None:
