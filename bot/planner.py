@@ -26,7 +26,7 @@ from storage.tx import Tx
 log = structlog.get_logger()
 
 TERM = timedelta(seconds=30)
-CHUNK = 200  # steps planned together
+CHUNK = 100  # steps planned together: some milliseconds of the writer
 NAME = "planner"
 
 ContextOf = Callable[[Update, Tx], Context]
