@@ -297,11 +297,11 @@ class World:
 
 @asynccontextmanager
 async def world_at(
-    start: datetime, folder: Path, *, aibot: str = "", archive_door: bool = False
+    start: datetime, folder: Path, *, aibot: str = "", plain_ids: bool = True, archive_door: bool = False
 ) -> AsyncIterator[World]:
     """A corp with two employees and nobody else, and the bot connected to it.
 
-    ``aibot`` is the mode of its 智能机器人, if there is to be one; the archive rings if it has a door.
+    ``aibot`` is the mode of its 智能机器人, if there is to be one, ``plain_ids`` whether it knows userids; the archive rings if it has a door.
     """
     clock, chance = TurnedClock(start), SeededChance(7)
     corp = open_corp(clock, chance, archive_door=archive_door)
@@ -310,8 +310,8 @@ async def world_at(
         sim.acts.hire("linmo", "林墨")
         sim.acts.hire("suhe", "苏禾")
         if aibot:
-            add_bot(sim.world, aibot)
-        config = _config(sim, folder)
+            add_bot(sim.world, aibot, plain_ids=plain_ids)
+        config = config_of(sim, folder)
         store = SqliteDatabase(
             config.storage.database.get_secret_value(), synchronous="OFF"
         )  # nobody pulls the plug
@@ -328,13 +328,14 @@ async def fleet_at(start: datetime, folder: Path, database: str, redis: str) -> 
         sim = await stack.enter_async_context(Simulator(clock=clock, chance=SeededChance(7)))
         await sim.serve()
         sim.acts.hire("linmo", "林墨")
-        config = _config(sim, folder, database=database, redis=redis)
+        config = config_of(sim, folder, database=database, redis=redis)
         roles = [await stack.enter_async_context(App(config, clock=clock, roles=[role])) for role in Role]
         await sim.connect(f"http://127.0.0.1:{roles[0].port}")
         yield World(sim, roles[0], clock)
 
 
-def _config(sim: Simulator, folder: Path, **storage: str) -> Config:
+def config_of(sim: Simulator, folder: Path, **storage: str) -> Config:
+    """The bot's configuration for this corp."""
     plain = sim.settings()
     port = free_port()
     plain["server"] = {"host": "127.0.0.1", "port": port, "public_url": f"http://127.0.0.1:{port}"}

@@ -40,7 +40,7 @@ class Aibots:
     ) -> None:
         self.world, self._limits, self._faults, self._session = world, limits, faults, session
         self._resend_wait_s = resend_wait_s
-        self.answer_s = ANSWER_S
+        self.answer_s, self.poll_s = ANSWER_S, POLL_S
         self.bot_url = self.api_base = ""
         self.sockets = Sockets(world, limits)
         self.files: dict[str, bytes] = {}
@@ -177,34 +177,31 @@ class Aibots:
         if fault is not None and fault.what == "drop":
             return
         times = 2 if fault is not None and fault.what == "duplicate" else 1
-        way = (
-            self._converse(bot, exchange, whole, times)
-            if bot.mode == "webhook"
-            else self.sockets.tell(bot, exchange, whole)
-        )
-        self._start(way, self._running)
+        bringing = self._start(self._bring(bot, exchange, whole, times), self._posting)
+        if bot.mode == "webhook":
+            self._start(self._follow(bot, exchange, bringing), self._running)
 
-    async def _converse(self, bot: Bot, exchange: Exchange, told: Told, times: int) -> None:
-        """Over callbacks: tell, and come again for more until the answer is whole or six minutes are over."""
+    async def _bring(self, bot: Bot, exchange: Exchange, told: Told, times: int) -> None:
+        if bot.mode == "websocket":
+            await self.sockets.tell(bot, exchange, told)
+            return
         tries = 1 if exchange.sort == "click" else RESENDS + 1
-        self._take(exchange, await self._ask(bot, told, tries=tries))
+        self._take(exchange, await self._attempts(bot, told, tries))
         if times > 1:  # whatever is answered to a repeat is not needed
-            await self._ask(bot, told, tries=tries)
+            await self._attempts(bot, told, tries)
+
+    async def _follow(self, bot: Bot, exchange: Exchange, bringing: asyncio.Task[None]) -> None:
+        """Come again for more until the answer is whole, or six minutes are over."""
+        await bringing
         while exchange.stream and not exchange.finished:
-            await self.world.clock.sleep(POLL_S)
+            await self.world.clock.sleep(self.poll_s)
             if exchange.over(self.world.now()):
                 exchange.finished = True
                 return
             number = self.world.number("botmsg")
             more = {"msgid": f"QXBOT-{number:06d}", **self._head(bot, exchange.staff, exchange.group)}
-            stream = {"msgtype": "stream", "stream": {"id": exchange.stream}}
-            self._take(exchange, await self._ask(bot, {**more, **stream}, tries=RESENDS + 1))
-
-    async def _ask(self, bot: Bot, told: Told, *, tries: int) -> dict[str, Any] | None:
-        """Tell the bot, again when nobody answers; what it answers at once."""
-        asking = self._start(self._attempts(bot, told, tries), self._posting)
-        reply: dict[str, Any] | None = await asking
-        return reply
+            told = {**more, "msgtype": "stream", "stream": {"id": exchange.stream}}
+            self._take(exchange, await self._start(self._attempts(bot, told, RESENDS + 1), self._posting))
 
     async def _attempts(self, bot: Bot, told: Told, tries: int) -> dict[str, Any] | None:
         with self.world.clock.hold():

@@ -288,3 +288,46 @@ async def test_every_state_is_counted(db: Database) -> None:
     counts = await read(db, lambda ledger: ledger.counts())
 
     assert counts == dict.fromkeys(map(str, State), 0) | {"waiting": 1, "sending": 1}
+
+
+# ---------------------------------------------------------------- what the platform comes for
+
+
+async def test_a_waiting_message_is_handed_over_once_before_its_time(db: Database) -> None:
+    await add(db, message("a", not_before=after(minutes=6)))
+
+    given = [await write(db, lambda ledger: ledger.hand_over("a", "stream-1")) for _ in range(2)]
+
+    entry = await read(db, lambda ledger: ledger.by_key("a"))
+    assert given == [True, False]
+    assert entry is not None
+    assert (entry.state, entry.number, entry.sent_at) == (State.SENT, "stream-1", NOW)
+
+
+async def test_what_a_sender_has_in_hand_is_not_handed_over(db: Database) -> None:
+    await add(db, message("a"))
+    await claim(db)
+
+    assert not await write(db, lambda ledger: ledger.hand_over("a", "stream-1"))
+
+
+async def test_what_is_too_late_is_not_handed_over(db: Database) -> None:
+    await add(db, message("a", deadline=after(minutes=1)))
+
+    assert not await write(db, lambda ledger: ledger.hand_over("a", "stream-1"), seconds=60)
+
+
+async def test_only_what_can_leave_from_here_is_claimed(db: Database) -> None:
+    await add(
+        db,
+        message("a", channel=Channel.AIBOT, sender="here", to_member="", to_staff="lin"),
+        message("b", channel=Channel.AIBOT, sender="elsewhere", to_member="", to_staff="lin"),
+        message("c"),
+    )
+    reached = {str(Channel.AIBOT): ["here"]}
+
+    claimed = await db.write(lambda c: OutboxStore(c, NOW, reached).claim(10, channels=ALL, fence=1))
+    rest = await db.read(lambda c: OutboxStore(c, NOW, reached).next_at())
+
+    assert {entry.message.key for entry in claimed} == {"a", "c"}
+    assert rest is None
