@@ -33,7 +33,7 @@ SHARES = {  # of everything demanded
     Channel.WEBHOOK: 0.02,
     Channel.MOMENT: 0.01,
 }
-COUNTS = [500, pytest.param(10_000, marks=pytest.mark.full)]
+COUNTS = [200, pytest.param(10_000, marks=pytest.mark.full)]
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ async def demand(mailing: Mailing, count: int) -> None:
         await mailing.world.turn(seconds=20)
 
 
-@pytest.mark.timeout(420)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("count", COUNTS)
 async def test_no_limit_is_ever_exceeded_and_everything_arrives(mailing: Mailing, count: int) -> None:
     await demand(mailing, count)
@@ -70,16 +70,16 @@ async def test_a_platform_stricter_than_its_word_is_left_alone_after_its_first_r
     mailing: Mailing,
 ) -> None:
     mailing.world.sim.limits.allowance.webhook_minute = 5
-    await mailing.say(Channel.WEBHOOK, 60)
+    await mailing.say(Channel.WEBHOOK, 8)
     while await mailing.waiting():
-        await mailing.world.turn(seconds=20)
+        await mailing.world.turn(minutes=15)
 
     broken = mailing.verdict("limits_oracle.py", {**LIMITS, "webhook/send": [[5, MINUTE]]})
 
     print(f"{mailing.refused(45009)} refusals, {len(broken)} broken {broken[:3]}")
     assert broken == []
     assert mailing.refused(45009) > 0
-    assert await mailing.states() == {"sent": 60}
+    assert await mailing.states() == {"sent": 8}
 
 
 async def test_taking_no_turns_would_be_caught(mailing: Mailing, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,7 +88,8 @@ async def test_taking_no_turns_would_be_caught(mailing: Mailing, monkeypatch: py
 
     monkeypatch.setattr(MemoryShared, "take", at_once)
 
-    await demand(mailing, 500)
+    await mailing.say(Channel.APP, 100, each=50)
+    await mailing.world.turn(seconds=20)
 
     assert mailing.verdict("limits_oracle.py", LIMITS) != []
 

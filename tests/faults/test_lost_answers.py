@@ -19,7 +19,7 @@ from tests.faults.mailing import Mailing
 from tests.world import world_at
 
 NOON = datetime(2026, 7, 1, 4, 0, tzinfo=UTC)
-SOME, STATED = 60, 1000
+SOME, STATED = 25, 1000
 COUNTS = [SOME, pytest.param(STATED, marks=pytest.mark.full)]
 CHANNELS = [channel for channel in Channel if channel is not Channel.AIBOT]
 
@@ -41,7 +41,7 @@ async def ran(mailing: Mailing, channel: Channel, count: int) -> list[str]:
     return hidden + mailing.verdict()
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("count", COUNTS)
 @pytest.mark.parametrize("channel", CHANNELS)
 async def test_a_lost_answer_is_never_a_silent_loss_or_a_second_message(
@@ -53,7 +53,9 @@ async def test_a_lost_answer_is_never_a_silent_loss_or_a_second_message(
     print(f"{channel}: {mailing.lost()} answers lost, {states}, {len(broken)} broken {broken[:3]}")
     assert broken == []
     assert mailing.lost() == count, "too few answers were lost to say anything"
-    if not CAPABILITIES[channel].safe_to_repeat and channel is not Channel.GROUP_SEND:
+    if channel is Channel.GROUP_SEND:
+        assert set(states) <= {"created", "unknown"}
+    elif not CAPABILITIES[channel].safe_to_repeat:
         assert states == {"unknown": count}
 
 
