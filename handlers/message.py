@@ -13,6 +13,7 @@ from handlers.router import Router
 from sop.group import Group
 from sop.receipt import Outcome, State
 from sop.staff import StaffChanged
+from sop.template import Confirm, NoConfirm
 from sop.update import (
     ClockTicked,
     ConsentChanged,
@@ -30,7 +31,6 @@ from storage.position import write_position
 
 router = Router("message")
 
-REMIND_AFTER = timedelta(hours=2)
 MOST_REMINDERS = 2  # the platform takes three in 24 hours; one is left for a person
 GIVE_UP_AFTER = timedelta(days=3)
 PLATFORM_ZONE = ZoneInfo("Asia/Shanghai")
@@ -46,11 +46,13 @@ def ask_about_tasks(ticked: ClockTicked, ctx: Context) -> None:
     """Poll open tasks, since no callback reports them; remind a sender who forgot; take back what came too late."""
     for task in ctx.tx.outbox.open_tasks():
         entries = ctx.tx.outbox.of_task(task.number)
-        if task.state == State.CREATED and _too_late(task, entries, ctx.now):
+        if task.state == State.CREATED and (
+            _too_late(task, entries, ctx.now) or _handed_over(task, entries, ctx)
+        ):
             _ask("recall", task, ctx)
             continue
         _ask("task", task, ctx)
-        patience = _patience(entries, ctx) * (task.reminders + 1)
+        patience = _insisting(entries, ctx).after * (task.reminders + 1)
         if (
             task.state == State.CREATED
             and task.reminders < MOST_REMINDERS
@@ -71,12 +73,23 @@ def _too_late(task: Task, entries: Sequence[Entry], now: datetime) -> bool:
     return bool(ends) and max(ends) < now
 
 
-def _patience(entries: Sequence[Entry], ctx: Context) -> timedelta:
-    """How long the step lets its sender wait before the first reminder."""
+def _insisting(entries: Sequence[Entry], ctx: Context) -> Confirm:
+    """How the step wants its sender to be insisted on."""
     message = entries[0].message if entries else None
     template = ctx.tx.templates.read(message.template, message.template_version) if message else None
     step = template.step(message.step) if template and message else None
-    return step.confirm.after if step else REMIND_AFTER
+    return step.confirm if step else Confirm()
+
+
+def _handed_over(task: Task, entries: Sequence[Entry], ctx: Context) -> bool:
+    """After the wait the deputy gets those who are their friends too; the rest stays with the sender, who is reminded."""
+    wanted = _insisting(entries, ctx)
+    waited = ctx.now - task.created_at >= wanted.after
+    if wanted.action is not NoConfirm.DEPUTY or not waited or wanted.deputy == task.sender:
+        return False
+    theirs = ctx.tx.members.befriended_by(wanted.deputy, [entry.message.to_member for entry in entries])
+    lent = [entry.id for entry in entries if entry.message.to_member in theirs]
+    return ctx.tx.outbox.lend(lent, wanted.deputy) > 0
 
 
 @router.observe(Kind.CONSENT_CHANGED)

@@ -83,7 +83,7 @@ def read_step(form: Form, subject: Subject, trigger: Trigger) -> Step:
         link=_link(form.inner("link")),
         task=_task(form.inner("task")),
         on_miss=form.word("on_miss", OnMiss, OnMiss.LATE) or OnMiss.LATE,
-        confirm=_confirm(form.inner("on_no_confirm")),
+        confirm=_confirm(form.inner("on_no_confirm"), subject),
         success=form.word("success", Signal) if form.has("success") else None,
         marketing=form.flag("marketing", True),
     )
@@ -140,13 +140,15 @@ def _channel(form: Form, subject: Subject, trigger: Trigger) -> Channel | None:
     return channel
 
 
-def _confirm(form: Form | None) -> Confirm:
+def _confirm(form: Form | None, subject: Subject) -> Confirm:
     if form is None:
         return Confirm()
     action = form.word("do", NoConfirm) or NoConfirm.REMIND
     found = Confirm(
         action, form.span("after", 2 * HOUR), form.text("deputy", required=action is NoConfirm.DEPUTY)
     )
+    if found.action is NoConfirm.DEPUTY and subject is Subject.GROUP:
+        form.wrong("do", "群里的消息只有群主能确认，换不了人", example='do = "remind"')
     form.done()
     return found
 

@@ -137,6 +137,14 @@ class MemberStore:
         )
         return {row.member: row.staff for row in rows}
 
+    def befriended_by(self, staff: str, ids: Collection[str]) -> set[str]:
+        """Those of these members whom a staff member can write to."""
+        whole = friend.c.lost_at.is_(None) & friend.c.half.is_(False)
+        rows = self._connection.scalars(
+            select(friend.c.member).where(friend.c.staff == staff, friend.c.member.in_(ids), whole)
+        )
+        return set(rows)
+
     def meet(
         self,
         member_id: str,

@@ -58,6 +58,30 @@ async def test_a_step_may_remind_sooner(world: World) -> None:
     assert await reminders_by(world, july(3, "20:15")) == 1
 
 
+async def test_a_deputy_takes_over_those_who_are_their_friends_too(world: World) -> None:
+    await world.publishes(text=DAILY + 'on_no_confirm = { do = "deputy", after = "1h", deputy = "suhe" }\n')
+    lin, zhou = await world.befriends("小林", "suhe"), await world.befriends("老周", "linmo")
+    world.sim.acts.add_friend(lin.id, "linmo")
+    await world.settle()
+    await friday_evening(world)
+
+    await world.leap_to(july(3, "20:45"))
+    await world.turn(minutes=2)
+    await world.confirms_all("suhe")
+
+    assert lin.heard_from("suhe") == ["今天读第一页。"]
+    assert [row.recipient for task in world.waiting_for("linmo") for row in task.rows["linmo"]] == [zhou.id]
+
+
+async def test_whom_the_deputy_does_not_know_stays_with_the_sender_who_is_reminded(world: World) -> None:
+    await world.publishes(text=DAILY + 'on_no_confirm = { do = "deputy", after = "1h", deputy = "suhe" }\n')
+    await world.befriends("小林", "linmo")
+    await friday_evening(world)
+
+    assert await reminders_by(world, july(3, "20:45")) == 1
+    assert len(world.waiting_for("linmo")) == 1
+
+
 async def test_what_nobody_confirmed_in_time_is_recalled_and_says_so(world: World) -> None:
     await world.publishes(text=DAILY.replace('"12h"', '"3h"'))
     lin = await world.befriends("小林")

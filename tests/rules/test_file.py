@@ -238,6 +238,16 @@ def test_a_group_has_no_tags_and_no_events_of_its_own() -> None:
     assert {"trigger.on", "audience.include", "audience.exclude"} <= {problem.key for problem in problems}
 
 
+def test_nobody_but_its_owner_can_confirm_for_a_group() -> None:
+    group = GOOD.replace('name = "7', 'subject = "group"\nname = "7')
+
+    problems = problems_of(
+        group.replace('id = "day2"', 'id = "day2"\non_no_confirm = { do = "deputy", deputy = "suhe" }')
+    )
+
+    assert "群里的消息只有群主能确认，换不了人" in [problem.reason for problem in problems]
+
+
 @pytest.mark.parametrize("text", ["", "[[[", "a" * 300_000, "\x00", "[[step]]\n" * 50, "a = [" * 2000])
 def test_a_file_of_rubbish_is_refused(text: str) -> None:
     assert problems_of(text)
