@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Connection, case, delete, func, select, update
 
 from storage.engine import insert_into
 from storage.instant import from_ms, to_ms
@@ -33,14 +33,20 @@ class ErrandStore:
         self._connection = connection
 
     def add(self, wanted: Errand) -> None:
-        """Ask for it; an equal errand already waiting is moved to the earlier instant and the newer data."""
+        """Ask for it; an equal errand already waiting is moved to this instant and the newer data.
+
+        Asked for again at once, its instant still differs, so that finishing the first does not forget the second.
+        """
         insertion = insert_into(self._connection, errand).values(
             what=wanted.what, whom=wanted.whom, data=wanted.data, due_at=to_ms(wanted.at), attempts=0
         )
+        asked = insertion.excluded.due_at
+        at_once = errand.c.due_at.between(asked - 1000, asked)
+        due_at = case((at_once, errand.c.due_at - 1), else_=asked)
         self._connection.execute(
             insertion.on_conflict_do_update(
                 index_elements=["what", "whom"],
-                set_={"data": insertion.excluded.data, "due_at": insertion.excluded.due_at, "attempts": 0},
+                set_={"data": insertion.excluded.data, "due_at": due_at, "attempts": 0},
             )
         )
 

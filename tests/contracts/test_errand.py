@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from functools import partial
 
+import pytest
 from sqlalchemy import Connection
 
 from storage.engine import Database
@@ -41,14 +42,23 @@ async def test_an_answered_question_is_forgotten(db: Database) -> None:
     assert await db.read(lambda c: ErrandStore(c).next_at()) is None
 
 
-async def test_a_question_asked_again_while_it_was_being_answered_stays(db: Database) -> None:
+@pytest.mark.parametrize("seconds", [0, 0.001, 1])
+async def test_a_question_asked_again_while_it_was_being_answered_stays(db: Database, seconds: float) -> None:
     await ask(db, errand())
     (one,) = await due(db)
-    await ask(db, errand(seconds=1))
+    for _ in range(3):
+        await ask(db, errand(seconds=seconds))
 
     await db.write(lambda c: ErrandStore(c).done(one))
 
     assert len(await due(db, seconds=1)) == 1
+
+
+async def test_a_reminder_changes_nothing_about_a_question_that_waits(db: Database) -> None:
+    await ask(db, errand(token="rung"))
+    await db.write(lambda c: ErrandStore(c).remind(errand(seconds=-5)))
+
+    assert [one.data for one in await due(db)] == [{"token": "rung"}]
 
 
 async def test_trouble_means_later_and_ever_later(db: Database) -> None:
