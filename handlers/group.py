@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from handlers.context import Context
 from handlers.filters import Ticked
 from handlers.router import Router
-from sop.group import Group, GroupKind
+from sop.group import Group, GroupKind, is_behind
 from sop.update import (
     ClockTicked,
     GroupChanged,
@@ -44,6 +44,7 @@ def ask_again(changed: GroupChanged, ctx: Context) -> None:
 
 @router.observe(Kind.GROUP_DISMISSED)
 def dismiss(dismissed: GroupDismissed, ctx: Context) -> None:
+    ctx.tx.groups.meet(dismissed.group)
     ctx.tx.groups.dismiss(dismissed.group)
     ctx.tx.outbox.cancel(group=dismissed.group, reason="群已解散，取消发送")
 
@@ -67,6 +68,8 @@ def unseat(left: MembersLeft, ctx: Context) -> None:
 def _keep_version(changed: MembersJoined | MembersLeft, ctx: Context) -> None:
     """Follow the chain of versions; where a link is missing, ask for everything."""
     ctx.tx.groups.meet(changed.group)
+    if changed.after:
+        ctx.tx.groups.hear(changed.group, changed.before, changed.after, changed.at)
     group = ctx.tx.groups.get(changed.group)
     if group is not None and group.version and group.version == changed.after:
         return
@@ -81,6 +84,10 @@ def _keep_version(changed: MembersJoined | MembersLeft, ctx: Context) -> None:
 def describe(told: GroupDescribed, ctx: Context) -> None:
     """The platform's list is the truth: seat who is missing, and take the seat of who is gone."""
     ctx.tx.groups.meet(told.group, kind=GroupKind.CUSTOMER)
+    heard, heard_at = ctx.tx.groups.heard(told.group)
+    if is_behind(told.version, told.at, heard, heard_at):
+        ask_for(told.group, ctx)
+        return
     before = ctx.tx.groups.get(told.group)
     ctx.tx.groups.describe(told.group, name=told.name, owner=told.owner, version=told.version)
     if told.owner:
@@ -98,7 +105,9 @@ def _sit(group: str, seat: Seat, ctx: Context) -> bool:
     if seat.name or seat.staff:
         known = {"staff": True} if seat.staff else {}
         ctx.tx.members.describe(seat.member, **known, **({"name": seat.name} if seat.name else {}))
-    new = ctx.tx.groups.seat(group, seat.member, joined_at=joined_at, scene=seat.scene, source=seat.source)
+    new = ctx.tx.groups.seat(
+        group, seat.member, joined_at=joined_at, scene=seat.scene, source=seat.source, described=True
+    )
     if seat.source and (new or ctx.tx.groups.learn_source(group, seat.member, seat.source)):
         for tag in ctx.tx.ways.tags_of(seat.source):
             ctx.tx.tags.add(seat.member, tag, reason=f"通过渠道 {seat.source} 入群", kind="basic")

@@ -15,12 +15,23 @@ from sop.journey import Fate, Journey, JourneyState, due, exits, fate, fate_reas
 from sop.message import Message
 from sop.tag import Facts
 from sop.template import On, Signal, Subject, Template
-from sop.update import ClockTicked, FriendLost, GroupDismissed, Kind, MembersLeft, Update, WaitEnded
+from sop.update import (
+    ClockTicked,
+    FriendAdded,
+    FriendLost,
+    GroupDismissed,
+    Kind,
+    MembersJoined,
+    MembersLeft,
+    Update,
+    WaitEnded,
+)
 from storage import inbox
 from storage.due import Due
 from storage.engine import is_trouble
 from storage.interaction import Run
 from storage.link import Tracked
+from storage.member import LEFT
 
 log = structlog.get_logger()
 router = Router("journey")
@@ -213,20 +224,29 @@ def end_for(member: str, signal: Signal | None, ctx: Context) -> None:
             _end(journey.id, reason, ctx)
 
 
-@router.observe(Kind.FRIEND_LOST)
-def end_without_friends(lost: FriendLost, ctx: Context) -> None:
-    """With the last friendship goes the last way to reach a member."""
-    if not ctx.tx.members.friends(lost.member):
-        _end_all(lost.member, ctx)
+@router.observe(Kind.FRIEND_LOST, Kind.FRIEND_ADDED)
+def end_without_friends(told: FriendLost | FriendAdded, ctx: Context) -> None:
+    """With the last friendship goes the last way to reach a member, also when we hear of its end before its beginning.
+
+    Who lost their friend because the employee left waits for somebody to take them over.
+    """
+    friendship = ctx.tx.members.friendship(told.member, told.staff)
+    is_over = friendship is not None and friendship.lost_at is not None and friendship.lost_by != LEFT
+    if is_over and not ctx.tx.members.friends(told.member):
+        _end_all(told.member, ctx)
 
 
-@router.observe(Kind.MEMBERS_LEFT)
-def end_with_group(left: MembersLeft, ctx: Context) -> None:
-    """Leaving a group ends the journeys that joining it began; leaving the last one without a friend ends all."""
-    group = ctx.tx.groups.get(left.group)
-    for member in left.members:
+@router.observe(Kind.MEMBERS_LEFT, Kind.MEMBERS_JOINED)
+def end_with_group(moved: MembersLeft | MembersJoined, ctx: Context) -> None:
+    """Leaving a group ends the journeys that joining it began; leaving the last one without a friend ends all.
+
+    So it does when we hear of the leaving first.
+    """
+    group = ctx.tx.groups.get(moved.group)
+    gone = [member for member in moved.members if not ctx.tx.groups.is_seated(moved.group, member)]
+    for member in gone:
         alone = not ctx.tx.groups.of_member(member) and not ctx.tx.members.friends(member)
-        _end_all(member, ctx, joined="" if alone else (group.name if group else left.group))
+        _end_all(member, ctx, joined="" if alone else (group.name if group else moved.group))
 
 
 @router.observe(Kind.GROUP_DISMISSED)

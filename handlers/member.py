@@ -71,7 +71,7 @@ def _befriend(told: MemberDescribed, friend: Friendship, ctx: Context) -> None:
     if _is_over(ctx.tx.members.friendship(told.member, friend.staff), since, told.at):
         return
     ctx.tx.members.meet(friend.staff, staff=True)
-    if ctx.tx.members.befriend(told.member, friend.staff, source=friend.source, since=since):
+    if ctx.tx.members.befriend(told.member, friend.staff, source=friend.source, since=since, described=True):
         _make_up_for(told.member, friend, since, ctx)
     ctx.tx.members.hear_remark(told.member, friend.staff, friend.remark, told.at - LAG)
 

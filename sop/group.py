@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from sop.tag import Facts
@@ -43,3 +43,15 @@ class Group:
     def facts(self) -> Facts:
         """What an audience may ask of this group."""
         return Facts(groups=frozenset({self.name}), kind=str(self.kind))
+
+
+SETTLES = timedelta(seconds=30)  # by then a list shows what happened, or callbacks were lost
+
+
+def is_behind(version: str, read_at: datetime, heard: str, heard_at: datetime) -> bool:
+    """Whether a list read from the platform may be older than what its callbacks have told.
+
+    Its details trail its events by some two seconds, and versions have no order: a list of another version than the last
+    one told of is older, or newer than we know yet, until things have settled.
+    """
+    return bool(version and heard) and version != heard and read_at - heard_at < SETTLES

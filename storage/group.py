@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, and_, func, or_, select, update
 
 from sop.group import Group, GroupKind
 from storage.engine import insert_into
@@ -87,14 +87,41 @@ class GroupStore:
             .values(dismissed_at=to_ms(self._now))
         )
 
-    def seat(
-        self, group_id: str, member_id: str, *, joined_at: datetime, scene: int = 0, source: str = ""
-    ) -> bool:
-        """Seat a member; False when the seat was taken by the same member already."""
+    def hear(self, group_id: str, before: str, after: str, at: datetime) -> None:
+        """A callback told of a change from one version to the next; told late, it is not the last one."""
+        newer = or_(groups.c.heard == before, groups.c.heard_at < to_ms(at))
+        self._connection.execute(
+            update(groups).where(groups.c.id == group_id, newer).values(heard=after, heard_at=to_ms(at))
+        )
+
+    def heard(self, group_id: str) -> tuple[str, datetime]:
+        """The last version a callback told of, and when that was."""
         row = self._connection.execute(
-            select(seat.c.left_at).where(seat.c.group_id == group_id, seat.c.member == member_id)
-        ).one_or_none()
+            select(groups.c.heard, groups.c.heard_at).where(groups.c.id == group_id)
+        ).one()
+        return row.heard, from_ms(row.heard_at)
+
+    def seat(
+        self,
+        group_id: str,
+        member_id: str,
+        *,
+        joined_at: datetime,
+        scene: int = 0,
+        source: str = "",
+        described: bool = False,
+    ) -> bool:
+        """Seat a member; False when they sit there already, or have left since then.
+
+        With ``described`` the platform lists them now, whatever we heard of their leaving.
+        """
+        here = and_(seat.c.group_id == group_id, seat.c.member == member_id)
+        row = self._connection.execute(select(seat.c.joined_at, seat.c.left_at).where(here)).one_or_none()
         if row is not None and row.left_at is None:
+            if row.joined_at < to_ms(joined_at):  # they came back, and we have yet to hear that they left
+                self._connection.execute(update(seat).where(here).values(joined_at=to_ms(joined_at)))
+            return False
+        if row is not None and row.left_at >= to_ms(joined_at) and not described:
             return False
         insertion = insert_into(self._connection, seat).values(
             group_id=group_id,
@@ -123,14 +150,28 @@ class GroupStore:
         return bool(result.rowcount)
 
     def unseat(self, group_id: str, members: Iterable[str], left_at: datetime) -> list[str]:
-        """Members leave; returns those who were there."""
+        """Members leave, unless they have come back since; returns those who were there.
+
+        Of whom we have not heard yet, it is remembered that they left.
+        """
+        leaving, at = list(members), to_ms(left_at)
+        theirs = and_(seat.c.group_id == group_id, seat.c.member.in_(leaving))
         rows = self._connection.scalars(
             update(seat)
-            .where(seat.c.group_id == group_id, seat.c.member.in_(list(members)), seat.c.left_at.is_(None))
-            .values(left_at=to_ms(left_at))
+            .where(theirs, seat.c.left_at.is_(None), seat.c.joined_at <= at)
+            .values(left_at=at)
             .returning(seat.c.member)
         )
-        return list(rows)
+        gone = list(rows)
+        self._connection.execute(update(seat).where(theirs, seat.c.left_at < at).values(left_at=at))
+        new = insert_into(self._connection, seat).on_conflict_do_nothing(
+            index_elements=["group_id", "member"]
+        )
+        for member_id in leaving:
+            self._connection.execute(
+                new.values(group_id=group_id, member=member_id, joined_at=at, left_at=at)
+            )
+        return gone
 
     def seated(self, group_id: str) -> list[Sitting]:
         rows = self._connection.execute(

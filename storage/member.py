@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, case, insert, select, update
+from sqlalchemy import Connection, and_, case, insert, select, update
 
 from sop.member import Member
 from sop.update import TierChanged, Update
@@ -195,11 +195,24 @@ class MemberStore:
     # ------------------------------------------------------------ friends
 
     def befriend(
-        self, member_id: str, staff: str, *, source: str = "", half: bool = False, since: datetime
+        self,
+        member_id: str,
+        staff: str,
+        *,
+        source: str = "",
+        half: bool = False,
+        since: datetime,
+        described: bool = False,
     ) -> bool:
-        """True when the friendship is new, or whole where it was half or lost."""
+        """True when the friendship is new, or whole where it was half or lost; one that ended since then stays ended.
+
+        With ``described`` the platform lists it now, whatever we heard of its end.
+        """
         before = self.friendship(member_id, staff)
         if before is not None and before.lost_at is None and (not before.half or half):
+            self._was_renewed(before, since)
+            return False
+        if before is not None and before.lost_at is not None and since <= before.lost_at and not described:
             return False
         insertion = insert_into(self._connection, friend).values(
             member=member_id,
@@ -216,18 +229,51 @@ class MemberStore:
                 set_={"half": half, "since_at": to_ms(since), "lost_at": None, "lost_by": ""},
             )
         )
+        return not self._ended_with_staff(member_id, staff, since)
+
+    def _ended_with_staff(self, member_id: str, staff: str, since: datetime) -> bool:
+        """Whether we hear of a friendship only after the employee has left the corp."""
+        left_at = self._connection.scalar(select(member.c.left_at).where(member.c.id == staff))
+        if left_at is None or left_at < to_ms(since):
+            return False
+        these = and_(friend.c.member == member_id, friend.c.staff == staff)
+        self._connection.execute(update(friend).where(these).values(lost_at=left_at, lost_by=LEFT))
         return True
 
+    def _was_renewed(self, known: Friend, since: datetime) -> None:
+        """They became friends again, and we have yet to hear that they were none in between."""
+        self._connection.execute(
+            update(friend)
+            .where(
+                friend.c.member == known.member,
+                friend.c.staff == known.staff,
+                friend.c.since_at < to_ms(since),
+            )
+            .values(since_at=to_ms(since))
+        )
+
     def unfriend(self, member_id: str, staff: str, by: str, at: datetime) -> bool:
+        """A friendship ends, unless it was renewed since; of one we have not heard of yet it is remembered."""
+        these = and_(friend.c.member == member_id, friend.c.staff == staff)
         result = self._connection.execute(
             update(friend)
-            .where(friend.c.member == member_id, friend.c.staff == staff, friend.c.lost_at.is_(None))
+            .where(these, friend.c.lost_at.is_(None), friend.c.since_at <= to_ms(at))
             .values(lost_at=to_ms(at), lost_by=by)
         )
+        new = insert_into(self._connection, friend).values(
+            member=member_id, staff=staff, since_at=to_ms(at), lost_at=to_ms(at), lost_by=by
+        )
+        later = (
+            update(friend).where(these, friend.c.lost_at < to_ms(at)).values(lost_at=to_ms(at), lost_by=by)
+        )
+        self._connection.execute(later)
+        self._connection.execute(new.on_conflict_do_nothing(index_elements=["member", "staff"]))
         return bool(result.rowcount)
 
     def lose_staff(self, staff: str, at: datetime) -> None:
         """Every friendship of an employee is over: they have left the corp."""
+        self.meet(staff, staff=True)
+        self._connection.execute(update(member).where(member.c.id == staff).values(left_at=to_ms(at)))
         self._connection.execute(
             update(friend)
             .where(friend.c.staff == staff, friend.c.lost_at.is_(None), friend.c.since_at <= to_ms(at))

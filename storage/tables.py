@@ -234,6 +234,7 @@ member = Table(
     Column("unionid", String(64), nullable=False, server_default=""),
     Column("staff", Boolean, nullable=False, server_default=text("false")),
     Column("bot", Boolean, nullable=False, server_default=text("false")),
+    Column("left_at", Instant),  # when an employee left the corp
     Column("source", String(64), nullable=False, server_default=""),
     Column("tier", String(16), nullable=False, server_default="new"),
     Column("tier_at", Instant, nullable=False, server_default="0"),
@@ -303,6 +304,8 @@ groups = Table(
     Column("owner", String(64), nullable=False, server_default=""),
     Column("zone", String(48), nullable=False, server_default=""),
     Column("version", String(64), nullable=False, server_default=""),
+    Column("heard", String(64), nullable=False, server_default=""),  # the last version a callback told of
+    Column("heard_at", Instant, nullable=False, server_default="0"),
     Column("line", Float),  # alarm when the score falls below
     Column("listed_at", Instant, nullable=False, server_default="0"),  # begin of the last walk that saw it
     Column("created_at", Instant, nullable=False),
