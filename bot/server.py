@@ -6,6 +6,7 @@ without an answer, because the platform repeats what got no answer and takes an 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,12 +20,13 @@ from bot.cipher import Cipher
 from bot.clock import Clock
 from bot.wecom.callback import LARGEST_BODY, Freshness, lane_of, open_post, verify
 from sop.errors import Malformed
-from storage import inbox
-from storage.engine import Database
+from storage.engine import Connection, Database
 from storage.inbox import Intake, Knock, key_of
+from storage.position import write_position
 
 log = structlog.get_logger()
 
+STORED_WITHIN_S = 3.0
 REFUSAL = "refused"  # one status and one body for everything wrong, so that a prober learns nothing
 
 
@@ -140,11 +142,14 @@ class Doors:
 
 @dataclass(eq=False)
 class Health:
-    """Alive, ready, and in numbers."""
+    """Alive, ready, and in numbers. Ready is who can store: reading works long after the disk is full."""
 
     db: Database
     metrics: Metrics
     count: Callable[[], Awaitable[None]]
+    remember_s: float = 3.0  # a good answer serves so long, that nobody can make us write by asking
+    _good_until: float = 0.0
+    _probe: asyncio.Task[None] | None = None
 
     def add_to(self, app: web.Application) -> None:
         app.router.add_get("/healthz", self._alive)
@@ -155,11 +160,17 @@ class Health:
         return web.Response(text="ok\n")
 
     async def _ready(self, request: web.Request) -> web.Response:
+        loop = asyncio.get_running_loop()
+        if loop.time() < self._good_until:
+            return web.Response(text="ready\n")
+        if self._probe is None or self._probe.done():  # whoever asks meanwhile waits for the same answer
+            self._probe = loop.create_task(self.db.write(partial(_touch, loop.time())))
         try:
-            await self.db.read(inbox.next_retry)
-        except Exception as error:  # any reason the database cannot answer is a reason not to send us work
+            await asyncio.wait_for(asyncio.shield(self._probe), STORED_WITHIN_S)
+        except Exception as error:  # any reason why nothing can be stored is a reason not to send us work
             log.error("not ready", reason=f"{type(error).__name__}: {error}")
-            return web.Response(status=503, text="database does not answer\n")
+            return web.Response(status=503, text="database does not store\n")
+        self._good_until = loop.time() + self.remember_s
         return web.Response(text="ready\n")
 
     async def _numbers(self, request: web.Request) -> web.Response:
@@ -172,3 +183,8 @@ class Health:
         return web.Response(
             body=generate_latest(self.metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST}
         )
+
+
+def _touch(moment: float, connection: Connection) -> None:
+    """Something new each time: what is there already is not written again."""
+    write_position(connection, "ready", f"{moment:.6f}")

@@ -1,4 +1,4 @@
-"""Copies of a SQLite database: made while it runs, brought back only when nobody has it open."""
+"""Copies of a database: made while it runs, brought back only when nobody has it open."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import sqlite3
 from contextlib import closing, suppress
 from pathlib import Path
 
+from sqlalchemy import Connection, text
+
 from sop.errors import Misconfigured
+from storage.engine import APPLICATION
 
 
 def copy_sqlite(source: Path, target: Path) -> None:
@@ -37,6 +40,21 @@ def _copy(source: Path, target: Path) -> None:
         whole.backup(copy)
         if (said := copy.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
             raise sqlite3.DatabaseError(said)
+
+
+def must_be_idle(connection: Connection) -> None:
+    """Refuse while another process of ours is at this PostgreSQL database: it would write into what is being replaced."""
+    others = connection.scalar(
+        text(
+            "SELECT COUNT(*) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND application_name = :name AND pid <> pg_backend_pid()"
+        ),
+        {"name": APPLICATION},
+    )
+    if others:
+        raise Misconfigured(
+            f"The database is in use: qunxing has {others} connections to it.", remedy="Stop the bot first."
+        )
 
 
 def restore_sqlite(copy: Path, path: Path) -> Path | None:

@@ -35,6 +35,7 @@ from sop.errors import Misconfigured
 T = TypeVar("T")
 Work = Callable[[Connection], T]
 
+APPLICATION = "qunxing"  # what PostgreSQL calls us
 GROUP_SIZE = 64  # works that may share one transaction
 READERS = 3
 LARGEST_INSERT = 256  # rows in one statement
@@ -320,7 +321,12 @@ class PostgresDatabase:
     async def __aenter__(self) -> Self:
         url = make_url(self.url).set(drivername="postgresql+asyncpg")
         try:
-            self._engine: AsyncEngine = create_async_engine(url, pool_size=10, max_overflow=10)
+            self._engine: AsyncEngine = create_async_engine(
+                url,
+                pool_size=10,
+                max_overflow=10,
+                connect_args={"server_settings": {"application_name": APPLICATION}},
+            )
             async with self._engine.connect():
                 pass
         except ModuleNotFoundError as error:

@@ -15,7 +15,7 @@ from bot.cli.frame import ConfigPath, configured, out, quiet_log, run_async
 from bot.config import Config
 from sop.errors import Misconfigured
 from storage import schema
-from storage.copy import copy_sqlite, restore_sqlite
+from storage.copy import copy_sqlite, must_be_idle, restore_sqlite
 from storage.engine import database, sqlite_path
 
 app = typer.Typer(help="Schema and copies.", no_args_is_help=True)
@@ -65,14 +65,21 @@ def restore(
     settings = configured(config)
     if not file.exists():
         raise Misconfigured(f"There is no copy at {file}.", remedy="Check the path.")
-    path = sqlite_path(settings.storage.database.get_secret_value())
+    url = settings.storage.database.get_secret_value()
+    path = sqlite_path(url)
     if path is None:
+        run_async(_must_be_idle(url))
         _postgres("pg_restore", settings, ["--clean", "--if-exists", str(file)])
     else:
         kept = restore_sqlite(file, path)
         if kept is not None:
             out.print(f"原来的数据库留在 {kept}")
     out.print("已恢复。先停着机器人核对一遍再启动：备份之后发生的事它都不知道。")
+
+
+async def _must_be_idle(url: str) -> None:
+    async with database(url) as db:
+        await db.read(must_be_idle)
 
 
 def _postgres(tool: str, settings: Config, arguments: list[str]) -> None:

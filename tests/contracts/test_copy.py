@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from sop.errors import Misconfigured
-from storage.copy import copy_sqlite, restore_sqlite
-from storage.engine import SqliteDatabase
+from storage.copy import copy_sqlite, must_be_idle, restore_sqlite
+from storage.engine import PostgresDatabase, SqliteDatabase
 
 
 def made(path: Path, word: str) -> Path:
@@ -65,6 +65,15 @@ async def test_nothing_is_restored_under_a_running_bot(tmp_path: Path) -> None:
             restore_sqlite(copy, path)
 
     assert word_in(path) == "now"
+
+
+async def test_nothing_is_restored_under_a_bot_that_runs_on_postgresql(postgres_url: str) -> None:
+    async with PostgresDatabase(postgres_url), PostgresDatabase(postgres_url) as ours:
+        with pytest.raises(Misconfigured, match="Stop the bot"):
+            await ours.read(must_be_idle)
+
+    async with PostgresDatabase(postgres_url) as ours:
+        await ours.read(must_be_idle)
 
 
 def test_a_copy_that_cannot_be_written_says_so(tmp_path: Path) -> None:

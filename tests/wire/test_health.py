@@ -19,6 +19,12 @@ class Away(SqliteDatabase):
     """A database that can be away."""
 
     gone = False
+    full = False
+
+    async def write(self, work: Work[Any], *, urgent: bool = False) -> Any:
+        if self.full or self.gone:
+            raise OSError(28, "No space left on device")
+        return await super().write(work, urgent=urgent)
 
     async def read(self, work: Work[Any]) -> Any:
         if self.gone:
@@ -42,7 +48,7 @@ async def client(db: Away) -> AsyncIterator[TestClient[Any, Any]]:
             metrics.inbox.labels(state).set(number)
 
     app = web.Application()
-    Health(db, metrics, count).add_to(app)
+    Health(db, metrics, count, remember_s=0.0).add_to(app)
     async with TestClient(TestServer(app)) as opened:
         yield opened
 
@@ -59,6 +65,36 @@ async def test_without_a_database_we_are_alive_and_not_ready(client: TestClient[
     db.gone = True
 
     assert [await status(client, path) for path in ("/healthz", "/readyz")] == [200, 503]
+
+
+async def test_who_cannot_store_is_not_ready_and_is_again_when_it_can(
+    client: TestClient[Any, Any], db: Away
+) -> None:
+    db.full = True
+    sick = [await status(client, path) for path in ("/healthz", "/readyz")]
+    db.full = False
+
+    assert sick == [200, 503]
+    assert await status(client, "/readyz") == 200
+
+
+async def test_asking_often_writes_once(db: Away) -> None:
+    writes = 0
+    health = Health(db, Metrics(), count=db.__aenter__)  # type: ignore[arg-type]
+    app = web.Application()
+    health.add_to(app)
+    write = db.write
+
+    async def counted(work: Work[Any], *, urgent: bool = False) -> Any:
+        nonlocal writes
+        writes += 1
+        return await write(work, urgent=urgent)
+
+    db.write = counted  # type: ignore[method-assign]
+    async with TestClient(TestServer(app)) as client:
+        answers = {await status(client, "/readyz") for _ in range(20)}
+
+    assert (answers, writes) == ({200}, 1)
 
 
 async def test_the_numbers_of_the_process_are_told_without_a_database(
