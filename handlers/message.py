@@ -88,8 +88,10 @@ def _handed_over(task: Task, entries: Sequence[Entry], ctx: Context) -> bool:
     if wanted.action is not NoConfirm.DEPUTY or not waited or wanted.deputy == task.sender:
         return False
     theirs = ctx.tx.members.befriended_by(wanted.deputy, [entry.message.to_member for entry in entries])
-    lent = [entry.id for entry in entries if entry.message.to_member in theirs]
-    return ctx.tx.outbox.lend(lent, wanted.deputy) > 0
+    lent = [entry for entry in entries if entry.message.to_member in theirs]
+    for entry in lent:
+        ctx.tx.staff.pass_on(entry, wanted.deputy)
+    return bool(lent)
 
 
 @router.observe(Kind.CONSENT_CHANGED)

@@ -321,11 +321,6 @@ class OutboxStore:
         where = and_(outbox.c.state == State.CREATED, whom)
         return self._entries(and_(where, outbox.c.sender == sender) if sender else where)
 
-    def lend(self, ids: Collection[int], sender: str) -> int:
-        """Let messages that wait for a tap go out in another name, once their task is taken back."""
-        mine = and_(outbox.c.id.in_(ids), outbox.c.state == State.CREATED)
-        return self._connection.execute(update(outbox).where(mine).values(sender=sender)).rowcount
-
     def moments(self, since: datetime) -> list[Entry]:
         """Moments made since an instant: unpublished, or with reactions still to come."""
         states = (State.CREATED, State.SENT)

@@ -60,17 +60,29 @@ async def test_a_step_may_remind_sooner(world: World) -> None:
 
 async def test_a_deputy_takes_over_those_who_are_their_friends_too(world: World) -> None:
     await world.publishes(text=DAILY + 'on_no_confirm = { do = "deputy", after = "1h", deputy = "suhe" }\n')
-    lin, zhou = await world.befriends("小林", "suhe"), await world.befriends("老周", "linmo")
-    world.sim.acts.add_friend(lin.id, "linmo")
-    await world.settle()
+    lin, zhou = await world.befriends("小林"), await world.befriends("老周")
+    world.sim.acts.add_friend(lin.id, "suhe")
+    await friday_evening(world)
+    before = waiting(world, "linmo"), waiting(world, "suhe")
+
+    await world.leap_to(july(3, "20:45"))
+    await world.turn(minutes=2)
+
+    assert before == ([lin.id, zhou.id], [])
+    assert (waiting(world, "linmo"), waiting(world, "suhe")) == ([zhou.id], [lin.id])
+
+
+async def test_what_the_deputy_confirms_arrives_in_the_deputy_s_name(world: World) -> None:
+    await world.publishes(text=DAILY + 'on_no_confirm = { do = "deputy", after = "1h", deputy = "suhe" }\n')
+    lin = await world.befriends("小林")
+    world.sim.acts.add_friend(lin.id, "suhe")
     await friday_evening(world)
 
     await world.leap_to(july(3, "20:45"))
     await world.turn(minutes=2)
     await world.confirms_all("suhe")
 
-    assert lin.heard_from("suhe") == ["今天读第一页。"]
-    assert [row.recipient for task in world.waiting_for("linmo") for row in task.rows["linmo"]] == [zhou.id]
+    assert (lin.heard_from("linmo"), lin.heard_from("suhe")) == ([], ["今天读第一页。"])
 
 
 async def test_whom_the_deputy_does_not_know_stays_with_the_sender_who_is_reminded(world: World) -> None:
@@ -188,6 +200,11 @@ async def friday_evening(world: World) -> None:
     """The step's moment has come, and the task is on the sender's phone since 19:32."""
     await world.leap_to(july(3, "19:29"))
     await world.turn(minutes=5)
+
+
+def waiting(world: World, staff: str) -> list[str]:
+    """Who would hear what waits on a staff member's phone."""
+    return [row.recipient for task in world.waiting_for(staff) for row in task.rows[staff]]
 
 
 async def reminders_by(world: World, instant: datetime) -> int:
