@@ -102,6 +102,11 @@ class MemberStore:
         )
         return self.several(list(ids))
 
+    def staff(self) -> list[Member]:
+        """Every employee we know."""
+        ids = self._connection.scalars(select(member.c.id).where(member.c.staff.is_(True)))
+        return self.several(list(ids))
+
     def quiet_since(self, instant: datetime, template: str) -> list[Member]:
         """Friends of whom nothing was heard since an instant (nothing ever: since they came), not on ``template`` now."""
         heard = case((member.c.active_at > 0, member.c.active_at), else_=member.c.seen_at)

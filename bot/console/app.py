@@ -13,6 +13,7 @@ from bot.clock import Clock, SystemClock
 from bot.console import (
     auth,
     editor,
+    greeting,
     group,
     journey,
     member,
@@ -23,6 +24,7 @@ from bot.console import (
     static,
     template,
     today,
+    way,
     words,
 )
 from bot.console.page import PREFIX, ROOM, Page, Room
@@ -48,6 +50,8 @@ PAGES: tuple[Page, ...] = (
     *template.PAGES,
     *editor.PAGES,
     *review.PAGES,
+    *way.PAGES,
+    *greeting.PAGES,
     *operator.PAGES,
     *static.PAGES,
 )

@@ -17,6 +17,7 @@ from aiohttp import web
 
 from bot.console.page import (
     ANYONE,
+    PICTURES,
     PREFIX,
     SESSION,
     Handler,
@@ -66,6 +67,8 @@ class Gate:
             response = render(request, "missing.html", status=404)
         for name, value in HEADERS.items():
             response.headers[name] = value
+        if PICTURES in response:
+            response.headers["Content-Security-Policy"] = POLICY.replace("img-src", "img-src https:")
         response.headers.setdefault("Cache-Control", "no-store")
         return response
 

@@ -13,6 +13,7 @@ from storage import report
 from storage.consent import ConsentStore
 from storage.coupon import CouponStore
 from storage.engine import Connection
+from storage.errand import Errand, ErrandStore
 from storage.group import GroupStore
 from storage.journey import JourneyStore
 from storage.member import MemberStore
@@ -21,6 +22,7 @@ from storage.tag import TagStore
 
 EACH = 30
 LONGEST_TAG = 30
+LONGEST_REMARK = 64
 
 
 async def listed(request: web.Request) -> web.Response:
@@ -120,7 +122,31 @@ async def tag(request: web.Request) -> web.Response:
     return go(f"/members/{member_id}", reply.content.text if reply else "")
 
 
+async def remark(request: web.Request) -> web.Response:
+    """What one employee shall call the member in WeCom."""
+    here, member_id, fields = room(request), request.match_info["member"], await form(request)
+    staff, text, now = fields.get("staff", ""), fields.get("remark", "").strip(), here.now
+    if len(text) > LONGEST_REMARK or not (text.isprintable() or not text):
+        return go(f"/members/{member_id}", f"备注最多 {LONGEST_REMARK} 个字。")
+
+    def work(c: Connection) -> bool:
+        friend = _members(c, here).friendship(member_id, staff)
+        if friend is None or friend.lost_at is not None:
+            return False
+        _members(c, here).remark(member_id, staff, text)
+        data = {"member": member_id, "staff": staff, "remark": text}
+        ErrandStore(c).add(Errand(what="remark", whom=f"{member_id}:{staff}", data=data, at=now))
+        return True
+
+    if not await here.write(work):
+        raise web.HTTPNotFound
+    here.desk.after()
+    await here.did(request, "set a remark", f"{member_id}: {text}")
+    return go(f"/members/{member_id}", "备注已保存，正在写到企业微信。")
+
+
 PAGES = (
+    Page("POST", "/members/{member}/remark", remark),
     Page("GET", "/members", listed),
     Page("GET", "/members/{member}", shown),
     Page("POST", "/members/{member}/tags", tag),

@@ -30,6 +30,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 PREFIX = "/console"
 SAID = "qunxing_said"  # the cookie with the line the next page shows
+PICTURES = web.ResponseKey("pictures", bool)  # the answer may show pictures from elsewhere
 ANYONE = ""  # the role of pages that ask for no sign-in
 
 

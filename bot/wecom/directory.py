@@ -20,7 +20,7 @@ from sop.update import Friendship, GroupDescribed, MemberDescribed, Seat
 
 STAFF = 1  # a group member's type
 CORPORATE = 1  # a tag's type
-LONGEST_NAME = 128
+LONGEST_NAME, LONGEST_REMARK = 128, 64
 LONGEST_TAG = 30
 TOO_MANY, NO_FRIENDS, TAG_EXISTS, NO_TAG = 81017, 84061, 40071, 40068
 UNLICENSED, BAD_CURSOR = 701008, 50100
@@ -227,7 +227,7 @@ def _friendship(told: dict[str, Any], tags: tuple[tuple[str, str], ...] | None =
         )
     return Friendship(
         staff=person(word(told, "userid")),
-        remark=str(told.get("remark") or ""),
+        remark=str(told.get("remark") or "")[:LONGEST_REMARK],
         source=str(told.get("state") or ""),
         since=_seconds(told.get("createtime")),
         tags=tags,

@@ -25,12 +25,15 @@ from handlers.context import Context, Settings
 from handlers.operator import router
 from handlers.router import Switchboard
 from sop.errors import Refused
+from sop.greeting import Greeting
 from sop.message import Channel, Content, Message
 from sop.receipt import State
 from sop.update import Update
+from sop.way import Way, WayKind
 from storage import inbox
 from storage.alarm import open_alarms
 from storage.engine import Connection, Database, database
+from storage.greeting import GreetingStore
 from storage.inbox import Knock
 from storage.instant import to_ms
 from storage.outbox import OutboxStore
@@ -39,6 +42,7 @@ from storage.tables import inbox as inbox_table
 from storage.tables import outbox as outbox_table
 from storage.template import TemplateStore
 from storage.tx import Tx
+from storage.way import Standing
 
 NOW = datetime(2026, 7, 2, 11, 0, tzinfo=UTC)  # a Thursday, 19:00 in Shanghai
 ADMIN, OPERATOR, PASSWORD = "小陈", "阿宁", "correct horse battery"
@@ -166,6 +170,7 @@ def settle(connection: Connection, called: str) -> None:
     tx.groups.describe(GROUP, owner="zhang")
     tx.groups.seat(GROUP, MEMBER, joined_at=NOW)
     tx.tags.add(MEMBER, called, reason=called)
+    _ways(tx, called)
     _score(connection)
     _plans(connection, called)
     _messages(connection, called)
@@ -175,6 +180,15 @@ def settle(connection: Connection, called: str) -> None:
     connection.execute(
         errand.insert().values(what="group", whom=GROUP, data={}, due_at=to_ms(NOW), attempts=2, error=called)
     )
+
+
+def _ways(tx: Tx, called: str) -> None:
+    tx.ways.add(
+        Way(state="seen", name=called[:30], kind=WayKind.CONTACT, staff=("zhang",), tags=(called,)),
+        called[:30],
+    )
+    tx.ways.settle("seen", Standing.READY, number="cw1")
+    GreetingStore(tx.connection, NOW).add(Greeting(name=called[:30], text=called))
 
 
 def _score(connection: Connection) -> None:
