@@ -140,7 +140,18 @@ class Errands:
         )
 
     async def _unsay(self, errand: Errand) -> None:
-        await self.gateway.unsay(errand.whom, app=str(errand.data.get("app", "")))
+        """Take an app message back; that it was is part of its story, and that it could not be an operator must know."""
+        number, by = str(errand.data["number"]), str(errand.data["by"])
+        now = self.clock.now()
+        try:
+            await self.gateway.unsay(number, app=str(errand.data["app"]))
+        except Refused as refusal:
+            told = f"消息 {errand.whom} 没有撤回：{refusal.reason}"
+            await self.db.write(lambda c: raise_alarm(c, f"unsay:{errand.whom}", told, now))
+            return
+        reason = f"运营 {by} 撤回了这条消息"
+        ids = [int(errand.whom)]
+        await self.db.write(lambda c: OutboxStore(c, now).move(ids, State.CANCELLED, reason=reason))
 
     async def _remind(self, errand: Errand) -> None:
         await self.gateway.remind(errand.whom)

@@ -16,8 +16,9 @@ from sop.archive import ArchiveDecided
 from sop.card import Card
 from sop.kf import Care, KfMoved, KfSessionTold
 from sop.message import Capabilities, Channel, Content
+from sop.moment import MomentReported
 from sop.receipt import Sent
-from sop.update import GroupDescribed, MemberDescribed, MomentReported, TaskReported, Update
+from sop.update import GroupDescribed, MemberDescribed, TaskReported, Update
 
 
 @dataclass(frozen=True, kw_only=True)

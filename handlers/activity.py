@@ -12,6 +12,7 @@ from handlers.context import Context
 from handlers.router import Router
 from sop.activity import NO_GROUP, TALK, Activity, hash_of, short_key
 from sop.kf import KfEntered, KfSessionChanged, KfStaffSpoke
+from sop.moment import MomentReported
 from sop.notice import PlatformTold
 from sop.packed import to_plain
 from sop.staff import TransferFailed
@@ -36,7 +37,6 @@ from sop.update import (
     MessageHeard,
     MessageRecalled,
     MessageSent,
-    MomentReported,
     OrderPaid,
     TagChanged,
     TierChanged,
@@ -72,6 +72,7 @@ UNLOGGED = frozenset(
         Kind.STAFF_RENAMED,
         Kind.TAG_REQUESTED,
         Kind.MESSAGE_REVIEWED,
+        Kind.MESSAGE_WITHDRAWN,
     }
 )
 

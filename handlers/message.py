@@ -35,6 +35,9 @@ MOST_REMINDERS = 2  # the platform takes three in 24 hours; one is left for a pe
 GIVE_UP_AFTER = timedelta(days=3)
 PLATFORM_ZONE = ZoneInfo("Asia/Shanghai")
 
+RESULTS_WITHIN = timedelta(hours=24)  # after the tap
+SILENT = "员工确认后一天内平台没有回报送达：可能本月次数已用完、群已解散，或员工没有勾选对方"
+
 REFUSALS = {
     Outcome.NOT_FRIEND: "对方已不是好友，没有送达",
     Outcome.QUOTA_USED: "对方本月接收群发的次数已用完，没有送达",
@@ -215,8 +218,17 @@ def _close_when_done(task: Task, ctx: Context) -> None:
     states = {entry.state for entry in ctx.tx.outbox.of_task(task.number)}
     if states <= {State.SENT, State.REFUSED, State.CANCELLED}:
         ctx.tx.outbox.close_task(task.number, State.SENT, ctx.now)
-    elif State.CONFIRMED in states:
+    elif State.CONFIRMED in states and task.confirmed_at is None:
         ctx.tx.outbox.close_task(task.number, State.CONFIRMED, ctx.now)
+    elif task.confirmed_at is not None and ctx.now - task.confirmed_at >= RESULTS_WITHIN:
+        _give_up(task, ctx)
+
+
+def _give_up(task: Task, ctx: Context) -> None:
+    """The platform lists no group that got nothing, and no recipient the sender unticked: who is still silent got nothing."""
+    silent = [entry.id for entry in ctx.tx.outbox.of_task(task.number) if entry.state is State.CONFIRMED]
+    ctx.tx.outbox.move(silent, State.REFUSED, reason=SILENT)
+    ctx.tx.outbox.close_task(task.number, State.SENT, ctx.now)
 
 
 def _month_ends(now: datetime) -> datetime:

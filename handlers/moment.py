@@ -7,8 +7,9 @@ from datetime import timedelta
 from handlers.context import Context
 from handlers.filters import Ticked
 from handlers.router import Router
+from sop.moment import MomentReported
 from sop.receipt import State
-from sop.update import ClockTicked, Kind, MomentReported
+from sop.update import ClockTicked, Kind
 from storage.errand import Errand
 
 router = Router("moment")

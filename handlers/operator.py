@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from handlers.alarm import tell_operators
 from handlers.context import Context
 from handlers.router import Router
-from sop.message import Reply
+from sop.message import Channel, Reply
 from sop.receipt import State
 from sop.staff import StaffChanged
 from sop.timing import local_day
-from sop.update import Kind, MessageReviewed, MessageSent, TagRequested
+from sop.update import Kind, MessageReviewed, MessageSent, MessageWithdrawn, TagRequested
+from storage.errand import Errand
 from storage.operator import OperatorStore
 
 router = Router("operator")
 
+TAKEN_BACK_WITHIN = timedelta(hours=24)
 UNSEEN = (
     "{staff} 不再在应用的可见范围内（可能是离职、被停用，或调整了可见范围），控制台账号 {accounts} 已退出登录。"
     "如果人已离职，请到控制台「账号」里删除这个账号。"
@@ -43,6 +47,19 @@ def tag(wanted: TagRequested, ctx: Context) -> Reply:
         return Reply.of(f"已打上标签「{wanted.tag}」。" if changed else f"已经有标签「{wanted.tag}」了。")
     changed = ctx.tx.tags.remove(wanted.member, wanted.tag, reason=reason)
     return Reply.of(f"已去掉标签「{wanted.tag}」。" if changed else f"没有标签「{wanted.tag}」。")
+
+
+@router.reply_to(Kind.MESSAGE_WITHDRAWN)
+def take_back(wanted: MessageWithdrawn, ctx: Context) -> Reply:
+    """Only what an app said to staff can be taken back, and only for a day."""
+    entry = ctx.tx.outbox.get(wanted.message)
+    if entry is None or entry.message.channel is not Channel.APP or entry.state is not State.SENT:
+        return Reply.of("只有已送达的应用消息能撤回。")
+    if entry.sent_at is None or ctx.now - entry.sent_at >= TAKEN_BACK_WITHIN:
+        return Reply.of("发出已超过 24 小时，企业微信不再允许撤回。")
+    data = {"number": entry.number, "app": entry.message.sender, "by": wanted.by}
+    ctx.tx.errands.add(Errand(what="unsay", whom=str(entry.id), at=ctx.now, data=data))
+    return Reply.of("正在撤回，稍后看结果。")
 
 
 @router.reply_to(Kind.MESSAGE_REVIEWED)

@@ -6,7 +6,7 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
-from sop import archive, kf, notice, staff  # noqa: F401  their updates are known once they are loaded
+from sop import archive, kf, moment, notice, staff  # noqa: F401  their updates are known once they are loaded
 from sop.update import Friendship, Kind, Seat, Ticket, Update
 
 UPDATES: dict[Kind, type[Update]] = {cls.kind: cls for cls in Update.__subclasses__()}

@@ -41,7 +41,12 @@ MOVES: dict[State, frozenset[State]] = {
     State.UNKNOWN: frozenset(
         {State.UNKNOWN, State.SENT, State.CREATED, State.REFUSED, State.WAITING, State.CANCELLED}
     ),
-    State.SENT: frozenset({State.REFUSED}),  # 微信客服 reports some failures afterwards
+    State.SENT: frozenset(
+        {
+            State.REFUSED,
+            State.CANCELLED,
+        }  # 微信客服 reports some failures afterwards; an app takes back what it said
+    ),
     State.REFUSED: frozenset(),
     State.CANCELLED: frozenset(),
 }

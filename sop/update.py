@@ -63,6 +63,7 @@ class Kind(StrEnum):
     MESSAGE_SENT = "message_sent"
     TAG_REQUESTED = "tag_requested"
     MESSAGE_REVIEWED = "message_reviewed"
+    MESSAGE_WITHDRAWN = "message_withdrawn"
     PLATFORM_TOLD = "platform_told"
     UNKNOWN = "unknown"
 
@@ -439,22 +440,6 @@ class TierChanged(Update):
 
 
 @dataclass(frozen=True, kw_only=True)
-class MomentReported(Update):
-    """The platform's account of a moment: whether its sender published it, which members liked it and who commented.
-
-    ``liked`` and ``commented`` are members and unix seconds.
-    """
-
-    kind = Kind.MOMENT_REPORTED
-    job: str
-    moment: str
-    sender: str
-    published: bool
-    liked: tuple[tuple[str, int], ...] = ()
-    commented: tuple[tuple[str, int], ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
 class MessageSent(Update):
     """A receipt: a message of ours reached ``member`` or ``group``."""
 
@@ -482,6 +467,15 @@ class MessageReviewed(Update):
     kind = Kind.MESSAGE_REVIEWED
     message: int
     delivered: bool
+    by: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class MessageWithdrawn(Update):
+    """An operator (``by``) wants an app message taken back."""
+
+    kind = Kind.MESSAGE_WITHDRAWN
+    message: int
     by: str
 
 

@@ -68,6 +68,7 @@ class Task:
     state: str
     created_at: datetime
     reminders: int = 0
+    confirmed_at: datetime | None = None
 
 
 Reached = Mapping[
@@ -488,4 +489,5 @@ def _task(row: Any) -> Task:
         state=row.state,
         created_at=from_ms(row.created_at),
         reminders=row.reminders,
+        confirmed_at=maybe_from_ms(row.confirmed_at),
     )

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from bot.console.page import Page, form, go, live, living, render, room, signed_in, way, whole
 from sop.receipt import State
-from sop.update import MessageReviewed
+from sop.update import MessageReviewed, MessageWithdrawn
 from storage import report
 from storage.engine import Connection
 from storage.outbox import Entry, OutboxStore
@@ -126,9 +126,23 @@ async def judge(request: web.Request) -> web.Response:
     return go("/messages?tab=review", reply.content.text if reply else "")
 
 
+async def take_back(request: web.Request) -> web.Response:
+    """An operator wants an app message taken back."""
+    here, number = room(request), whole(request.match_info["message"])
+    now, who = here.now, signed_in(request).operator.name
+    if await here.read(lambda c: OutboxStore(c, now).get(number)) is None:
+        raise web.HTTPNotFound
+    await form(request)
+    wanted = MessageWithdrawn(at=now, id=f"console.{here.chance.token(12)}", message=number, by=who)
+    reply = await here.desk.ask(wanted)
+    await here.did(request, "took back", f"message {number}")
+    return go(f"/messages/{number}", reply.content.text if reply else "")
+
+
 PAGES = (
     Page("GET", "/messages", listed),
     Page("GET", "/messages/live", fresh),
     Page("GET", "/messages/{message}", shown),
     Page("POST", "/messages/{message}/judge", judge),
+    Page("POST", "/messages/{message}/take-back", take_back),
 )

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from sop.activity import KINDS as KINDS_OF_ACTIVITY
 from sop.member import TIERS
+from sop.message import FORM_WORDS
 from sop.timing import local, spoken
 from storage.report import Point
 
@@ -89,6 +90,7 @@ DEEDS = {
     "acknowledged alarm": "收起了提醒",
     "marked as delivered": "标记为已送达：",
     "let be sent again": "要求重新发送：",
+    "took back": "要求撤回：",
     "replayed": "重放了",
     "saved a template": "保存了模板",
     "published a template": "发布了模板",
@@ -97,7 +99,7 @@ DEEDS = {
 
 WORDS: dict[str, dict[str, str]] = {
     "label": LABELS, "label_hint": LABEL_HINTS, "coverage": COVERAGES, "kind": KINDS, "state": STATES,
-    "channel": CHANNELS, "journey": JOURNEYS, "template": TEMPLATES, "fate": FATES, "errand": ERRANDS,
+    "channel": CHANNELS, "form": {str(form): words for form, words in FORM_WORDS.items()}, "journey": JOURNEYS, "template": TEMPLATES, "fate": FATES, "errand": ERRANDS,
     "activity": KINDS_OF_ACTIVITY, "tier": TIERS, "light": LIGHTS,
     "deed": DEEDS,
 }  # fmt: skip

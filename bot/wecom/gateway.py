@@ -25,8 +25,9 @@ from sop.card import Card
 from sop.errors import Blocked
 from sop.kf import Care, KfMoved, KfSessionTold
 from sop.message import CAPABILITIES, Capabilities, Channel
+from sop.moment import MomentReported
 from sop.receipt import Sent
-from sop.update import GroupDescribed, MemberDescribed, MomentReported, TaskReported
+from sop.update import GroupDescribed, MemberDescribed, TaskReported
 from storage.engine import Database
 from storage.shared import Shared
 

@@ -14,7 +14,7 @@ from bot.wecom.client import WeComClient
 from bot.wecom.person import person
 from bot.wecom.words import Body
 from sop.errors import Busy, Refused, Unanswered
-from sop.update import MomentReported
+from sop.moment import MomentReported
 
 DONE = 3
 PUBLISHED = 1

@@ -12,8 +12,9 @@ from sop.card import Card
 from sop.errors import SendError, Unanswered
 from sop.kf import Care, KfMoved, KfSessionTold
 from sop.message import CAPABILITIES, Capabilities, Channel
+from sop.moment import MomentReported
 from sop.receipt import Sent
-from sop.update import GroupDescribed, MemberDescribed, MomentReported, TaskReported
+from sop.update import GroupDescribed, MemberDescribed, TaskReported
 
 Outcome = Sent | SendError | Callable[[Parcel], Sent]
 

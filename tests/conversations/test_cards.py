@@ -12,7 +12,10 @@ from bot.simulator.world import Line, app_talk
 from sop.interaction import AnswerOption
 from sop.message import Channel, Choice, Content, Message, Option
 from sop.receipt import State
+from sop.update import MessageWithdrawn
+from storage.alarm import open_alarms
 from storage.interaction import Run
+from storage.outbox import Entry
 from tests.world import World
 
 TEA = Choice("w02", "周末想喝什么？", (Option("A", "燕麦拿铁"), Option("B", "冷泡茶")))
@@ -70,6 +73,63 @@ async def test_a_vote_on_a_card_is_an_answer(world: World) -> None:
     await world.settle()
 
     assert await world.ask(lambda tx: tx.interactions.answer_of("w02", "linmo")) == "B"
+
+
+# ---------------------------------------------------------------- taking back
+
+
+async def told(world: World) -> Entry:
+    """An app message that has reached an employee."""
+    note = Message(
+        key="note", channel=Channel.APP, content=Content("明早十点开会"),
+        to_staff="linmo", sender=APP, urgent=True, marketing=False,
+    )  # fmt: skip
+    await world.change(lambda tx: tx.outbox.add(note))
+    return await note_of(world)
+
+
+async def note_of(world: World) -> Entry:
+    entry = await world.ask(lambda tx: tx.outbox.by_key("note"))
+    assert entry is not None
+    return entry
+
+
+async def withdraw(world: World, message: int) -> str:
+    wanted = MessageWithdrawn(at=world.clock.now(), id=f"w{message}", message=message, by="运营小周")
+    reply = await world.app.desk.ask(wanted)
+    await world.settle()
+    return reply.content.text if reply else ""
+
+
+async def test_an_operator_takes_an_app_message_back(world: World) -> None:
+    entry = await told(world)
+
+    await withdraw(world, entry.id)
+
+    (line,) = world.sim.world.talks[app_talk(APP, "linmo")]
+    assert line.data["recalled"]
+    after = await note_of(world)
+    assert (after.state, after.reason) == (State.CANCELLED, "运营 运营小周 撤回了这条消息")
+
+
+async def test_after_a_day_nothing_is_taken_back_and_the_operator_hears_why(world: World) -> None:
+    entry = await told(world)
+    await world.turn(hours=25)
+
+    said = await withdraw(world, entry.id)
+
+    assert "24 小时" in said
+    assert (await note_of(world)).state is State.SENT
+
+
+async def test_a_refusal_to_take_back_is_an_alarm(world: World) -> None:
+    entry = await told(world)
+    world.sim.world.sent.clear()
+
+    await withdraw(world, entry.id)
+
+    alarms = await world.app.db.read(open_alarms)
+    assert any("没有撤回" in alarm.text for alarm in alarms)
 
 
 # ---------------------------------------------------------------- moments

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bot.simulator.faults import Fault
+from sop.message import Channel, Content, Message
 from sop.receipt import State
 from tests.world import Person, World, july
 
@@ -204,3 +205,26 @@ name = "第 {day} 天"
 when = {{ day = {day}, time = 19:30:00, window = "3h" }}
 text = "{name} 的第 {day} 天"
 """
+
+
+async def test_a_group_the_platform_says_nothing_of_is_not_waited_for_forever(world: World) -> None:
+    """The platform lists only groups that got something: one whose month is used up never appears."""
+    await world.founds("新手答疑群")
+    group = world.groups["新手答疑群"]
+    world.sim.world.delivered[group] += [world.clock.now()] * 31
+    said = Message(
+        key="weekly", channel=Channel.GROUP_SEND, content=Content("本周小调查"),
+        to_group=group, sender="linmo", urgent=True, marketing=False,
+    )  # fmt: skip
+    await world.change(lambda tx: tx.outbox.add(said))
+    await world.confirms_all()
+    await world.turn(hours=1)
+    before = await world.ask(lambda tx: tx.outbox.by_key("weekly"))
+
+    await world.turn(hours=25)
+
+    after = await world.ask(lambda tx: tx.outbox.by_key("weekly"))
+    assert before is not None
+    assert after is not None
+    assert (before.state, after.state) == (State.CONFIRMED, State.REFUSED)
+    assert await world.ask(lambda tx: tx.outbox.open_tasks()) == []

@@ -14,8 +14,8 @@ from bot.wecom.gateway import WeComGateway
 from sop.card import Button, Buttons, Notice, Opening
 from sop.errors import Blocked, Busy, Refused, Unanswered
 from sop.message import Article, Channel, Content, Form, Link, Markup, Media, MiniProgram
+from sop.moment import MomentReported
 from sop.receipt import Sent
-from sop.update import MomentReported
 from storage.engine import Database
 from storage.tag import TagStore
 from tests.wire.conftest import NOW, Wire, keep, shelf_gateway
