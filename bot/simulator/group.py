@@ -10,6 +10,7 @@ from bot.simulator.calls import Answer, Api, Call, Refusal, paged
 from bot.simulator.world import Group, Seat, World
 
 STAFF, OUTSIDE = 1, 2
+OWNERS_MOST = 100
 
 
 def changed(world: World, group: Group) -> tuple[str, str]:
@@ -26,7 +27,10 @@ def changed(world: World, group: Group) -> tuple[str, str]:
 def listing(call: Call) -> Answer:
     if not call.body.get("owner_filter") and len(call.world.staff) > call.world.rules.unfiltered_staff:
         raise Refusal(81017)
-    owners = {name.lower() for name in call.part("owner_filter").get("userid_list") or []}
+    named = call.part("owner_filter").get("userid_list") or []
+    if len(named) > OWNERS_MOST:
+        raise Refusal(81017)
+    owners = {name.lower() for name in named}
     groups = [
         {"chat_id": group.id, "status": 0}
         for group in call.world.groups.values()
