@@ -17,6 +17,7 @@ from bot.simulator.envelope import Field
 from bot.simulator.group import changed
 from bot.simulator.kf_acts import KfActs
 from bot.simulator.message import card_code
+from bot.simulator.office import Office
 from bot.simulator.talks import say_in_group
 from bot.simulator.welcome import WELCOME_S
 from bot.simulator.world import Friendship, Group, Member, Seat, Staff, World, app_talk, friend_talk, kf_talk
@@ -32,6 +33,7 @@ class Acts:
     def __init__(self, world: World, callbacks: Callbacks) -> None:
         self.world, self._callbacks = world, callbacks
         self.kf = KfActs(world, self.ring_kf)
+        self.office = Office(world, callbacks)
         self.archive = ArchiveActs(world, self.ring_archive)
         self._archive_rung: datetime | None = None
 
@@ -218,6 +220,20 @@ class Acts:
         }
         if options:
             fields["SelectedItems"] = {"SelectedItem": [_selected(*item) for item in options.items()]}
+        self._app_event(name, staff, fields)
+        return code
+
+    def choose_in_card(self, staff: str, task_id: str, key: str, *, app: str = "") -> str:
+        """A choice in the menu in a card's corner; the code that lets the app update the card."""
+        name = app or self.world.app_names()[0]
+        code = card_code(self.world, name, task_id)
+        fields: dict[str, Field] = {
+            "Event": "template_card_menu_event",
+            "EventKey": key,
+            "TaskId": task_id,
+            "CardType": str(self._card(name, staff, task_id).get("card_type", "")),
+            "ResponseCode": code,
+        }
         self._app_event(name, staff, fields)
         return code
 

@@ -13,6 +13,7 @@ from bot.simulator import login
 from bot.simulator.callbacks import Callbacks
 from bot.simulator.calls import Refusal
 from bot.simulator.credentials import Credentials
+from bot.simulator.deeds import Deeds
 from bot.simulator.faults import Fault, Faults
 from bot.simulator.world import World
 
@@ -26,8 +27,10 @@ CHOOSER = """<!doctype html><html lang="zh-CN"><meta charset="utf-8">
 class Control:
     """The simulator's own HTTP doors, for tests and tools."""
 
-    def __init__(self, world: World, faults: Faults, credentials: Credentials, callbacks: Callbacks) -> None:
-        self._world, self._faults = world, faults
+    def __init__(
+        self, world: World, faults: Faults, credentials: Credentials, callbacks: Callbacks, deeds: Deeds
+    ) -> None:
+        self._world, self._faults, self._deeds = world, faults, deeds
         self._credentials, self._callbacks = credentials, callbacks
 
     def routes(self) -> list[web.RouteDef]:
@@ -36,6 +39,8 @@ class Control:
             web.get("/sim/faults", self.faults),
             web.post("/sim/faults", self.add_faults),
             web.delete("/sim/faults", self.clear_faults),
+            web.get("/sim/deeds", self.deeds),
+            web.post("/sim/deeds", self.order),
             web.post("/sim/revoke", self.revoke),
             web.get("/connect/oauth2/authorize", self.authorize),
             web.get("/wwlogin/sso/login", self.authorize),
@@ -62,6 +67,22 @@ class Control:
     async def clear_faults(self, request: web.Request) -> web.Response:
         self._faults.clear()
         return web.json_response([])
+
+    async def deeds(self, request: web.Request) -> web.Response:
+        """Everything that can be ordered: deeds of people, and what the platform says of its own accord."""
+        return web.json_response(self._deeds.listed())
+
+    async def order(self, request: web.Request) -> web.Response:
+        """``{"deed": "change_contact/delete_user", "staff": "suhe"}``: do it, and send its callbacks."""
+        wanted = await _json(request)
+        if not isinstance(wanted, dict):
+            return web.json_response({"error": "an object that names a deed is wanted"}, status=400)
+        deed = str(wanted.pop("deed", ""))
+        try:
+            made = self._deeds.order(deed, wanted)
+        except ValueError as mistake:
+            return web.json_response({"error": str(mistake)}, status=400)
+        return web.json_response({"made": made if isinstance(made, str) else ""})
 
     async def revoke(self, request: web.Request) -> web.Response:
         """End access tokens before their time: ``{"holder": "app/qunxing", "code": 42001}``, both optional."""

@@ -16,6 +16,7 @@ from aiohttp import web
 from bot.clock import TurnedClock
 from bot.simulator import phone
 from bot.simulator.control import WHO
+from bot.simulator.notices import NOTICES
 from bot.simulator.task import CHINA
 from bot.simulator.world import World
 
@@ -51,6 +52,15 @@ ACTS = {
     "change_owner": "换群主",
     "change_notice": "改群公告",
     "confirm": "确认群发",
+    "change_contact/create_user": "员工入职",
+    "change_contact/update_user": "员工换账号",
+    "change_contact/delete_user": "员工离职",
+    "subscribe": "应用可见",
+    "unsubscribe": "应用不可见",
+    "change_external_contact/transfer_fail": "客户转接失败",
+    "change_external_contact/msg_audit_approved": "同意会话存档",
+    "change_external_tag/delete": "删除标签组",
+    "change_external_tag/shuffle": "调整标签顺序",
 }
 Wanted = dict[str, Any]
 
@@ -267,9 +277,12 @@ def _act(world: World, entry: dict[str, Any]) -> str:
     people = [entry[who] for who in ("member", "staff") if who in entry] + list(entry.get("people", []))
     names = "、".join(world.name_of(one) for one in people)
     group = world.groups.get(entry.get("group", ""))
-    return " ".join(
-        part for part in (ACTS.get(entry["act"], entry["act"]), names, group.name if group else "") if part
-    )
+    return " ".join(part for part in (_called(entry["act"]), names, group.name if group else "") if part)
+
+
+def _called(act: str) -> str:
+    """What people call a deed or notice; one without a word of its own goes by the platform's name."""
+    return NOTICES[act].called if act in NOTICES else ACTS.get(act, act)
 
 
 def _clock(at: str) -> str:

@@ -19,6 +19,7 @@ from bot.simulator.acts import Acts
 from bot.simulator.aibot import Aibots
 from bot.simulator.callbacks import Callbacks
 from bot.simulator.credentials import Credentials
+from bot.simulator.deeds import Deeds
 from bot.simulator.faults import Faults
 from bot.simulator.journal import Journal
 from bot.simulator.limits import Limits
@@ -186,7 +187,10 @@ class Simulator:
         app.add_routes(platform.routes())
         app.router.add_get(corp.SOCKET, self.bots.sockets.serve)
         app.router.add_get("/aibot/file/{code}", self._file)
-        app.add_routes(control.Control(self.world, self.faults, self.credentials, self.callbacks).routes())
+        deeds = Deeds(self.world, self.acts, self.callbacks)
+        app.add_routes(
+            control.Control(self.world, self.faults, self.credentials, self.callbacks, deeds).routes()
+        )
         page.Page(self).attach(app)
         return app
 

@@ -170,6 +170,16 @@ $("arrive").addEventListener("submit", async (event) => {
   const answer = await act("/sim/api/arrive", { name: input.value.trim(), staff: me });
   if (answer) { input.value = ""; close("people-panel"); go(answer.id, `friend/${answer.staff}/${answer.id}`); }
 });
+async function offerNotices() {
+  const offered = (await ask("/sim/deeds")).filter((one) => one.called);
+  $("notices").elements.name.replaceChildren(...offered.map((one) => make("option", { value: one.deed }, one.called)));
+  $("notices").hidden = !offered.length;
+}
+$("notices").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const staff = state.view && state.view.staff.some((one) => one.id === state.who) ? state.who : "";
+  act("/sim/deeds", { deed: event.target.elements.name.value, staff });
+});
 $("back").addEventListener("click", () => go(state.who, ""));
 $("more").addEventListener("click", toggleSheet);
 $("search").addEventListener("input", () => state.view && drawPeople(state.view));
@@ -183,4 +193,5 @@ async function beat() {
   try { await refresh(); } catch (error) { say(`模拟器没有回应：${error.message}`); }
   setTimeout(beat, BEAT_MS);
 }
+offerNotices().catch(() => say("平台通知的清单没有取到"));
 beat();
