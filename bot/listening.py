@@ -20,12 +20,13 @@ from sop import archive, kf
 from sop.archive import Agreements, ArchiveDecided, Pair, spoken_by
 from sop.errors import Busy, Refused
 from sop.kf import Care, KfMoved
-from sop.update import MessageHeard, Update
+from sop.update import MemberDescribed, MessageHeard, Update
 from storage import inbox
 from storage.alarm import raise_alarm
 from storage.consent import ConsentStore
 from storage.engine import Connection, Database
 from storage.errand import Errand, ErrandStore
+from storage.kf import KfStore
 from storage.position import drop_position, first_position, positions_below, read_position, write_position
 
 log = structlog.get_logger()
@@ -84,13 +85,17 @@ class Listening:
         await self.take(await self.gateway.kf_members([errand.whom]))
 
     async def kf_session(self, errand: Errand) -> None:
-        await self.take(
-            [await self.gateway.kf_session(str(errand.data["account"]), str(errand.data["member"]))]
-        )
+        account, visitor = str(errand.data["account"]), await self._visitor(errand)
+        await self.take([await self.gateway.kf_session(account, visitor)])
+
+    async def _visitor(self, errand: Errand) -> str:
+        """By which id 微信客服 knows the member an errand is about."""
+        member = str(errand.data["member"])
+        return await self.db.read(lambda c: KfStore(c).address(member))
 
     async def move_kf(self, errand: Errand) -> None:
         """Move a session; where the platform knows no way, say where it is instead."""
-        account, member = str(errand.data["account"]), str(errand.data["member"])
+        account, member = str(errand.data["account"]), await self._visitor(errand)
         now = self.clock.now()
         try:
             moved = await self.gateway.move_kf(account, member, Care(errand.data["care"]))
@@ -222,7 +227,8 @@ class Listening:
     ) -> None:
         """Keep what was heard, and in the same transaction how far we have read."""
         now = self.clock.now()
-        knocks = [inbox.knock_of(update, lane=lane_of(update), now=now, named=True) for update in updates]
+        known = await self._known_people(updates)
+        knocks = [inbox.knock_of(update, lane=lane_of(update), now=now, named=True) for update in known]
         aside = [(inbox.knock_at(one.door, one.body, now), one.reason) for one in unread]
 
         def store(connection: Connection) -> None:
@@ -234,6 +240,12 @@ class Listening:
 
         await self.db.write(store)
         self.woken.ring()
+
+    async def _known_people(self, updates: Sequence[Update]) -> list[Update]:
+        """Whoever we know by another id is spoken of by that one."""
+        speakers = {member for update in updates if (member := getattr(update, "member", ""))}
+        behind = await self.db.read(lambda c: KfStore(c).members_behind(speakers)) if speakers else {}
+        return [_renamed(update, behind) for update in updates]
 
     async def _look_back(self, what: str, position: str, kept: timedelta) -> None:
         """Who has not listened for longer than the platform keeps things must know that some are gone."""
@@ -253,6 +265,13 @@ class Listening:
 def _heard(account: str) -> str:
     """The name under which is kept when we last listened to an account."""
     return f"heard:kf:{account}"
+
+
+def _renamed(update: Update, behind: Mapping[str, str]) -> Update:
+    name = behind.get(getattr(update, "member", ""))
+    if name is None or isinstance(update, MemberDescribed):  # a description is of the id it was asked for
+        return update
+    return replace(update, member=name)  # type: ignore[call-arg]  # whoever has a member can be renamed
 
 
 def lane_of(update: Update) -> str:

@@ -37,7 +37,7 @@ def parcel_of(entries: Sequence[Entry]) -> Parcel:
     return Parcel(
         channel=first.channel,
         content=first.content,
-        recipients=tuple(entry.recipient for entry in entries),
+        recipients=tuple(entry.address or entry.recipient for entry in entries),
         audience="group" if first.to_group else "staff" if first.to_staff else "member",
         sender=first.sender,
         key=first.key,

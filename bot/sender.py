@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -25,6 +25,7 @@ from storage import inbox, lease
 from storage.alarm import raise_alarm
 from storage.engine import Connection, Database
 from storage.errand import Errand, ErrandStore
+from storage.kf import KfStore
 from storage.outbox import Entry, OutboxStore, Reached, Task
 from storage.policy import House, TemplateOf, judge
 from storage.template import TemplateStore
@@ -157,6 +158,7 @@ class Sender:
         for entry, verdict in judge(connection, claimed, now, self.house, self._template_of(connection)):
             fate = _kept_back(entry, verdict, now)
             (harvest.ready if fate is None else kept.setdefault(fate, [])).append(entry)
+        harvest.ready = _addressed(connection, harvest.ready)
         for fate, entries in kept.items():
             store.settle(_ids(entries), fate.state, fence=self._fence, reason=fate.reason, due_at=fate.due_at)
             harvest.kept += [(entry, fate.state) for entry in entries]
@@ -329,6 +331,19 @@ def _look_up(entries: Sequence[Entry], now: datetime) -> Errand:
         at=now + timedelta(seconds=30),
         data={"ids": _ids(entries), "since": left.isoformat(), "until": (now + LOOK_UP_FOR).isoformat()},
     )
+
+
+def _addressed(connection: Connection, ready: list[Entry]) -> list[Entry]:
+    """Whom 微信客服 knows by another id is written to under that one."""
+    members = {entry.message.to_member for entry in ready if entry.message.channel is Channel.KF}
+    if not members or not (others := KfStore(connection).addresses(members)):
+        return ready
+    return [
+        replace(entry, address=others.get(entry.message.to_member, ""))
+        if entry.message.channel is Channel.KF
+        else entry
+        for entry in ready
+    ]
 
 
 def _ask_who_attends(parcel: Parcel, now: datetime) -> Errand:

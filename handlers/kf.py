@@ -25,7 +25,7 @@ from sop.kf import (
 )
 from sop.message import Reply
 from sop.receipt import State
-from sop.update import ClockTicked, Kind, MessageHeard, Update, WaitEnded
+from sop.update import ClockTicked, Kind, MemberDescribed, MessageHeard, Update, WaitEnded
 from storage.due import Due
 from storage.errand import Errand
 from storage.position import positions_below
@@ -122,6 +122,18 @@ def _introduce(member: str, ctx: Context) -> None:
     known = ctx.tx.members.get(member)
     if known is not None and not known.name and not known.staff:
         ctx.tx.errands.remind(Errand(what="kf_member", whom=member, at=ctx.now))
+
+
+@router.observe(Kind.MEMBER_DESCRIBED)
+def join_the_two(told: MemberDescribed, ctx: Context) -> None:
+    """A WeChat person may be known here and as a friend by two ids; who is nobody's friend is the other one."""
+    ids = ctx.tx.members.of_union(told.unionid) if told.unionid else []
+    if len(ids) < 2:
+        return
+    friends = [id for id in ids if ctx.tx.members.friends(id)]
+    if len(friends) == 1:
+        for visitor in sorted(ctx.tx.kf.has_written(ids) - set(friends)):
+            ctx.tx.kf.join(visitor, friends[0])
 
 
 @router.reply_to(Kind.KF_ENTERED)

@@ -13,7 +13,7 @@ from sop.message import Channel
 from sop.receipt import State
 from storage.engine import insert_into
 from storage.instant import maybe_from_ms, to_ms
-from storage.tables import kf_session, outbox
+from storage.tables import kf_session, kf_visitor, outbox
 
 ANSWERED = (State.SENDING, State.SENT, State.UNKNOWN)  # what the platform has counted, or may have
 Place = tuple[str, str]  # member, account
@@ -103,6 +103,40 @@ class KfStore:
             .group_by(outbox.c.member, outbox.c.sender)
         )
         return {(row.member, row.sender): row[2] for row in rows}
+
+    # ------------------------------------------------------------ one person, two ids
+
+    def join(self, visitor: str, member: str) -> None:
+        """Who writes to us as ``visitor`` is this member: what we know of their sessions is theirs."""
+        known = insert_into(self._connection, kf_visitor).values(visitor=visitor, member=member)
+        self._connection.execute(
+            known.on_conflict_do_update(index_elements=["visitor"], set_={"member": known.excluded.member})
+        )
+        theirs = select(kf_session.c.account).where(kf_session.c.member == member)
+        self._connection.execute(
+            update(kf_session)
+            .where(kf_session.c.member == visitor, kf_session.c.account.not_in(theirs))
+            .values(member=member)
+        )
+
+    def members_behind(self, visitors: Collection[str]) -> dict[str, str]:
+        """Those of ``visitors`` whom we know as somebody else."""
+        rows = self._connection.execute(select(kf_visitor).where(kf_visitor.c.visitor.in_(visitors)))
+        return {row.visitor: row.member for row in rows}
+
+    def addresses(self, members: Collection[str]) -> dict[str, str]:
+        """The other id under which 微信客服 reaches some of ``members``."""
+        rows = self._connection.execute(select(kf_visitor).where(kf_visitor.c.member.in_(members)))
+        return {row.member: row.visitor for row in rows}
+
+    def address(self, member: str) -> str:
+        return self.addresses([member]).get(member, member)
+
+    def has_written(self, members: Collection[str]) -> set[str]:
+        """Those of ``members`` who have a session."""
+        return set(
+            self._connection.scalars(select(kf_session.c.member).where(kf_session.c.member.in_(members)))
+        )
 
     def forget(self, account: str) -> None:
         """An account was taken from us: whoever wrote there cannot be answered."""

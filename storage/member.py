@@ -77,6 +77,16 @@ class MemberStore:
         )
         return [_member(row, tags.get(row.id, frozenset()), seats.get(row.id, frozenset())) for row in rows]
 
+    def of_union(self, unionid: str) -> list[str]:
+        """Ids under which we know the same WeChat person."""
+        return list(
+            self._connection.scalars(
+                select(member.c.id)
+                .where(member.c.unionid == unionid, member.c.unionid != "")
+                .order_by(member.c.id)
+            )
+        )
+
     def search(self, text: str = "", *, tier: str = "", limit: int = 50, offset: int = 0) -> list[Member]:
         """Members (not staff) whose name or id holds ``text``, newest first."""
         query = select(member.c.id).where(member.c.staff.is_(False), member.c.bot.is_(False))

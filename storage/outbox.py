@@ -52,6 +52,7 @@ class Entry:
     tried_at: datetime | None
     sent_at: datetime | None
     doubt_at: datetime | None = None  # when an attempt left that was never answered: it may have arrived
+    address: str = ""  # where it goes to, when the channel knows the recipient by another id
 
     @property
     def recipient(self) -> str:

@@ -240,6 +240,13 @@ member = Table(
     Column("tier_at", Instant, nullable=False, server_default="0"),
     Column("seen_at", Instant, nullable=False),  # first seen
     Column("active_at", Instant, nullable=False, server_default="0"),  # last activity
+    # who else is the same WeChat person
+    Index(
+        "ix_member_unionid",
+        "unionid",
+        sqlite_where=text("unionid <> ''"),
+        postgresql_where=text("unionid <> ''"),
+    ),
 )
 
 friend = Table(
@@ -395,6 +402,14 @@ conversation = Table(
     Column("topic", String(32), nullable=False),
     Column("data", JSON, nullable=False),
     Column("until_at", Instant, nullable=False),
+)
+
+kf_visitor = Table(
+    "kf_visitor",  # members whom 微信客服 knows by another id than customer contact does
+    metadata,
+    Column("visitor", String(64), primary_key=True),
+    Column("member", String(64), nullable=False),
+    Index("ix_kf_visitor_member", "member"),  # where to write to
 )
 
 kf_session = Table(

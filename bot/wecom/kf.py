@@ -91,6 +91,7 @@ class Kf:
             avatar=text(told, "avatar"),
             unionid=text(told, "unionid"),
             gender=int(told.get("gender") or 0),
+            whole=False,  # of friendships it says nothing
         )
 
     # ------------------------------------------------------------ sessions

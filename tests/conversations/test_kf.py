@@ -14,7 +14,7 @@ from storage import inbox
 from storage.alarm import open_alarms
 from storage.outbox import Entry
 from storage.position import write_position
-from tests.world import Person, World
+from tests.world import Person, World, july
 
 OTHER = "wkQXdemoKF000000000000000002"
 
@@ -326,3 +326,33 @@ async def test_the_bell_s_token_is_used_while_it_lives_and_not_after(world: Worl
     asked = [call["request"] for call in world.sim.journal.of("call", api="kf/sync_msg")]
     assert '"token"' in asked[0]
     assert '"token"' not in asked[-1]
+
+
+# ---------------------------------------------------------------- one person, two ids
+
+
+async def test_a_friend_whom_kf_knows_by_another_id_is_the_same_member(world: World) -> None:
+    lin = await world.befriends("小林")
+    other = world.sim.acts.meet("小林")
+    other.unionid = world.sim.world.members[lin.id].unionid
+    visitor = Person(world, other.id, "小林")
+    await visitor.says("你好")
+
+    reply = await visitor.says("签到")
+    await visitor.says("人工")
+
+    assert "打卡" in reply
+    assert len(await world.ask(lambda tx: tx.activity.of_member(lin.id))) >= 2
+    checked = await world.ask(lambda tx: tx.interactions.days(lin.id, july(2).date()))
+    assert checked
+    assert await care(world, lin) is Care.QUEUED
+
+
+async def test_a_description_without_friendships_ends_none(world: World) -> None:
+    lin = await world.befriends("小林")
+    await world.change(lambda tx: tx.members.describe(lin.id, name=""))
+
+    await lin.says("你好")
+
+    assert (await lin.known()).name == "小林"
+    assert [bond.staff for bond in await world.ask(lambda tx: tx.members.friends(lin.id))] == ["linmo"]

@@ -238,7 +238,9 @@ async def test_who_writes_is_asked_for_in_hundreds(gateway: WeComGateway, wire: 
 
     found = await gateway.kf_members([ALICE] * 101)
 
-    described = MemberDescribed(at=NOW, member=ALICE, name="小林", avatar="https://a", unionid="oU", gender=2)
+    described = MemberDescribed(
+        at=NOW, member=ALICE, name="小林", avatar="https://a", unionid="oU", gender=2, whole=False
+    )
     assert found == (described,)
     assert [len(asked.body["external_userid_list"]) for asked in wire.asked] == [100, 1]
 
