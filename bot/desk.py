@@ -18,7 +18,10 @@ from storage.tx import Tx
 
 @dataclass
 class Desk:
-    """Ask and be answered in one transaction; the same ``update.id`` asked twice changes nothing the second time."""
+    """Ask and be answered in one transaction.
+
+    Asked twice, an update has one effect: the log knows its ``id``, and answers, check-ins and codes have keys of their own.
+    """
 
     db: Database
     clock: Clock

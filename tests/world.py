@@ -162,6 +162,10 @@ class World:
         await self.clock.turn_to(instant)
         await self.settle()
 
+    async def leap(self, **step: float) -> None:
+        """Sleep for a while, in which nothing is expected: ``leap(days=2)``."""
+        await self.leap_to(self.clock.now() + timedelta(**step))
+
     async def leap_to(self, instant: datetime) -> None:
         """Sleep through the time between, in which nothing is expected."""
         await self.clock.leap_to(instant)

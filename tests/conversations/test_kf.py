@@ -87,7 +87,7 @@ async def test_a_tap_on_a_menu_answers_the_question_it_stood_under(world: World)
     await world.publishes("weekly_light")
     await world.founds("新手答疑群")
     lin = await world.joins("小林", "新手答疑群")
-    await world.turn(days=2, minutes=35)
+    await world.leap(days=2, minutes=35)
     await lin.says("今日任务")
     menu = world.sim.world.talks[kf_talk(KF_ACCOUNT, lin.id)][-1].data["menu"]["list"]
     second = menu[1]["click"]
@@ -201,7 +201,7 @@ async def test_the_sixth_message_is_kept_back_with_its_reason_until_they_write_a
 async def test_after_two_days_nothing_is_said_and_the_reason_is_kept(world: World) -> None:
     lin = await world.befriends("小林")
     await lin.says("你好")
-    await world.turn(hours=48)
+    await world.leap(hours=48)
     calls = len(world.sim.journal.of("call", api="kf/send_msg"))
 
     (entry,) = await push(world, lin, "late")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from tests.world import Person, World, july
 
 GROUP = "新手答疑群"
@@ -71,3 +73,29 @@ async def test_opting_out_on_the_page_is_heard_everywhere(world: World) -> None:
 
     assert "你已退订" in done.html
     assert await world.ask(lambda tx: tx.consent.refused([lin.id])) == {lin.id}
+
+
+async def test_a_form_sent_twice_by_an_impatient_thumb_has_one_effect_and_one_answer(world: World) -> None:
+    await world.coupons("welcome", 3, name="新人咖啡券")
+    (lin,), address = await asked_on_saturday(world, "小林")
+    coupon, check_in = (f"{world.app.settings.public_url}/m/{page}" for page in ("coupon/welcome", "checkin"))
+
+    votes = await twice(lin, address, option="A")
+    codes = await twice(lin, coupon)
+    days = await twice(lin, check_in)
+
+    assert all("收到，你选了" in html for html in votes)
+    assert all("welcome-0000" in html for html in codes)
+    assert all("第一天" in html for html in days)
+    deeds = await world.ask(lambda tx: [deed.kind for deed in tx.activity.of_member(lin.id)])
+    assert [deeds.count(kind) for kind in ("answered", "checked_in")] == [1, 1]
+    assert (await world.ask(lambda tx: tx.coupons.usage()))[0].claimed == 1
+
+
+async def twice(person: Person, address: str, **answers: str) -> list[str]:
+    """The same form of the same page, sent two times at once."""
+    form = (await person.opens(address)).forms[0]
+    browsers = person.world.sim.browsers
+    pages = await asyncio.gather(*(browsers.submit(person.id, form, **answers) for _ in range(2)))
+    await person.world.settle()
+    return [page.html for page in pages]

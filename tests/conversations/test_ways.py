@@ -110,7 +110,7 @@ async def test_without_room_for_more_ways_the_operators_are_told_what_to_do(worl
     way = await wishes(world, POSTER)
 
     assert way.standing is Standing.MAKING
-    assert "清理" in way.reason
+    assert "删掉不用的" in way.reason
 
 
 async def test_a_way_that_was_dropped_still_says_where_people_came_from(world: World) -> None:
