@@ -12,6 +12,7 @@ from pydantic_core import PydanticUndefined
 
 from bot.config import TREE, load
 from bot.key import Key
+from sop.message import CAPABILITIES
 from tests.repo.source import ROOT, files, modules, shown
 
 EXAMPLE = ROOT / "config.example.toml"
@@ -125,3 +126,17 @@ def _default(key: Key) -> Any:
 def _used(path: str, source: str) -> bool:
     last = path.rpartition(".")[2]
     return re.search(rf"\.{last}\b", source) is not None
+
+
+# ---------------------------------------------------------------- the channels
+
+
+@pytest.mark.parametrize("page", ["README.md", "README.zh-CN.md"])
+def test_every_channel_is_told_of_with_what_a_person_must_tap(page: str) -> None:
+    """The first table names each channel, and who must tap is set in bold."""
+    rows = [line.split("|") for line in (ROOT / "bot/wecom" / page).read_text("utf-8").splitlines()]
+    told = {
+        name[1]: "**" in row[3] for row in rows if len(row) == 7 and (name := re.search(r"`(\w+)`", row[1]))
+    }
+
+    assert told == {str(channel): able.confirmed_by_person for channel, able in CAPABILITIES.items()}
