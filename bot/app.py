@@ -158,7 +158,8 @@ class App:
     def _bell(self, name: str, role: Role) -> Bell:
         """A bell for a part of us; other processes hear it too, unless we are the whole bot."""
         tell = None if self._alone else partial(self._ring_fleet, name)
-        bell = Bell(self.clock, tell, here=role in self.roles)
+        idle = name == "aibot" and not self.gateway.aibots.lines  # then nobody would ever hear it
+        bell = Bell(self.clock, tell, here=role in self.roles and not idle)
         self.shared.listen(name, bell.wake)
         return bell
 
