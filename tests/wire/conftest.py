@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bot.chance import SeededChance
+from bot.chance import SeededChance, SystemChance
 from bot.clock import TurnedClock
 from bot.outgoing import File, Outgoing
 from bot.wecom.gateway import WeComGateway
@@ -92,9 +92,9 @@ class Wire(Outgoing):
         return self.asked[-1]
 
 
-def shelf_gateway(wire: Wire, db: Database) -> WeComGateway:
+def shelf_gateway(wire: Wire, db: Database, shared: MemoryShared | None = None) -> WeComGateway:
     """A gateway whose messages may carry the files of a database."""
-    return WeComGateway(SETTINGS, wire, wire.clock, SeededChance(1), MemoryShared(), db)
+    return WeComGateway(SETTINGS, wire, wire.clock, SystemChance(), shared or MemoryShared(), db)
 
 
 async def keep(db: Database, form: Form, name: str, body: bytes) -> Media:

@@ -16,6 +16,7 @@ from bot.wecom.media import AMR, objection
 from sop.errors import Busy, Refused, Unanswered
 from sop.message import Channel, Content, Form, Media
 from storage.engine import Database
+from storage.shared_memory import MemoryShared
 from tests.wire.conftest import Wire, keep, shelf_gateway
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"p" * 20
@@ -106,6 +107,16 @@ async def test_many_who_want_a_file_at_once_hand_it_over_once(
     wire.answer(UPLOAD, {"media_id": "M1"})
 
     await asyncio.gather(*(shelf.send(shown(image, f"k{number}")) for number in range(10)))
+
+    assert len(uploads(wire)) == 1
+
+
+async def test_two_processes_hand_a_file_over_once(wire: Wire, sqlite: Database, image: Media) -> None:
+    wire.answer(UPLOAD, {"media_id": "M1"})
+    shared = MemoryShared()
+    first, second = (shelf_gateway(wire, sqlite, shared) for _ in range(2))
+
+    await asyncio.gather(*(one.send(shown(image, f"k{id(one)}")) for one in (first, second)))
 
     assert len(uploads(wire)) == 1
 
