@@ -13,6 +13,7 @@ from datetime import datetime
 
 import structlog
 
+from bot.appchat import ChatErrands
 from bot.bell import Bell
 from bot.clock import Clock
 from bot.directory import DirectoryWalk
@@ -261,6 +262,7 @@ class Errands:
             "staff_statistics": walk.staff_statistics,
             "way": WayErrands(self.db, self.gateway, self.clock).run,
             "greeting": GreetingErrands(self.db, self.gateway, self.clock).run,
+            "appchat": ChatErrands(self.db, self.gateway, self.clock).run,
         }
 
 

@@ -19,6 +19,7 @@ HOMES = {
     "coupon": ("coupon",),
     "database": ("db",),
     "user": ("user",),
+    "group": ("group",),
 }  # which file holds which commands: only the one that is wanted is imported, the rest is heavy
 
 

@@ -69,6 +69,7 @@ ERRANDS = {
     "moment": "查询朋友圈", "card": "更新卡片", "unsay": "撤回应用消息",
     "friends": "读取员工的好友", "groups": "读取群列表", "statistics": "读取统计", "staff_statistics": "读取员工统计",
     "remark": "同步备注", "way": "生成渠道活码", "greeting": "保存入群欢迎语",
+    "appchat": "建立或修改内部群",
 }  # fmt: skip
 DEEDS = {
     "signed in": "登录了",

@@ -48,6 +48,16 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     structlog.reset_defaults()
 
 
+def test_an_internal_group_is_asked_for_and_one_nobody_knows_cannot_be_changed(run: Run) -> None:
+    wanted = ("group", "found", "运营群", "--owner", "linmo", "--staff", "suhe")
+
+    said, unknown = run(*wanted), run("group", "change", "没有", "--name", "新")
+
+    assert (said.code, unknown.code) == (0, 1)
+    assert "运营群" in said.out
+    assert "没有" in unknown.err
+
+
 def test_a_word_that_is_no_command_is_wrong_use(run: Run) -> None:
     assert run("bogus").code == 2
 
