@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -37,6 +37,7 @@ from storage.tag import TagStore
 log = structlog.get_logger()
 
 AT_ONCE = 8
+LOOK_EVERY = timedelta(minutes=1)  # for a task whose creation got no answer
 
 
 @dataclass
@@ -209,7 +210,9 @@ class Errands:
         )
         now = self.clock.now()
         if found is None and now < datetime.fromisoformat(str(errand.data["until"])):
-            raise Busy("the task is not listed yet", retry_after=60.0)
+            again = now + LOOK_EVERY
+            await self.db.write(lambda c: ErrandStore(c).advance(errand, errand.data, again))
+            return
         await self.db.write(lambda c: self._adopted(c, unknown, found, now))
 
     def _adopted(

@@ -121,6 +121,15 @@ class Simulator:
         self.api_base = self.browsers.login_base = self.bots.api_base = f"http://{shown}:{port}"
         return self.api_base
 
+    async def hang_up(self) -> int:
+        """Be gone for everybody who asks, until ``serve`` is called with the port this returns."""
+        if self._runner is None:
+            return 0
+        port: int = self._runner.addresses[0][1]
+        await self._runner.cleanup()
+        self._runner = None
+        return port
+
     async def connect(self, bot_url: str, *, tries: int = 1, wait_s: float = 1.0) -> dict[str, bool]:
         """Send callbacks to this bot from now on; which doors proved their keys."""
         self.callbacks.bot_url = self.bots.bot_url = bot_url

@@ -191,11 +191,14 @@ class WeComClient:
         if not demands:
             return WINDOW_S
         now, key = self.clock.now(), demands[0].key
-        strikes = int(await self.shared.get(f"strike:{key}", now) or 0)
+        strikes, over = _strikes(await self.shared.get(f"strike:{key}", now))
+        if over is not None and now < over:  # it had left before the first refusal came
+            return (over - now).total_seconds()
         window = (WINDOW_S, LONG_WINDOW_S, _rest_of_day(now))[min(strikes, 2)]
         until = now + timedelta(seconds=window)
         await self.shared.block(key, until, now)
-        await self.shared.put(f"strike:{key}", str(strikes + 1), until + timedelta(seconds=STRIKE_S), now)
+        struck = f"{strikes + 1} {until.isoformat()}"
+        await self.shared.put(f"strike:{key}", struck, until + timedelta(seconds=STRIKE_S), now)
         return window
 
 
@@ -204,6 +207,14 @@ def _rest_of_day(now: datetime) -> float:
     local = now.astimezone(PLATFORM_ZONE)
     midnight = local.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
     return max(WINDOW_S, (midnight - local).total_seconds())
+
+
+def _strikes(kept: str | None) -> tuple[int, datetime | None]:
+    """How often in a row a limit refused us, and when its window is over."""
+    if kept is None:
+        return 0, None
+    count, over = kept.split()
+    return int(count), datetime.fromisoformat(over)
 
 
 def _code(answer: Answer) -> int:
