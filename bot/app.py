@@ -358,7 +358,7 @@ class App:
 
     async def _busy(self) -> bool:
         now = self.clock.now()
-        if (await self.db.read(inbox.counts))["waiting"]:
+        if await self.db.read(lambda c: inbox.shards_with_work(c, now)):
             return True
         reached = {str(Channel.AIBOT): self.gateway.speakers(Channel.AIBOT)}
         waits = await self.db.read(
