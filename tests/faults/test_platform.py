@@ -207,10 +207,8 @@ async def test_a_refusal_for_good_is_kept_with_its_reason_and_not_tried_again(wo
     await world.turn(hours=1)
 
     refused = await only(world, way)
-    assert (refused.state, refused.reason) == (
-        State.REFUSED,
-        "消息内容超过长度限制，请缩短文案（错误码 45002）",
-    )
+    assert refused.state is State.REFUSED
+    assert "错误码 45002" in refused.reason
     assert len(calls(world, way)) == 1
 
 
