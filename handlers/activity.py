@@ -73,6 +73,7 @@ UNLOGGED = frozenset(
         Kind.TAG_REQUESTED,
         Kind.MESSAGE_REVIEWED,
         Kind.MESSAGE_WITHDRAWN,
+        Kind.MISS_DECIDED,
     }
 )
 

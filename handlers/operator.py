@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from handlers.alarm import tell_operators
 from handlers.context import Context
 from handlers.router import Router
-from sop.message import Channel, Reply
+from handlers.step import Recipient, Scribe, Unsaid
+from sop.journey import Journey, JourneyState, MissDecided, due
+from sop.message import Channel, Message, Reply
 from sop.receipt import State
 from sop.staff import StaffChanged
 from sop.timing import local_day
@@ -78,3 +81,45 @@ def review(judged: MessageReviewed, ctx: Context) -> Reply:
         )
     )
     return Reply.of("已标记为送达。")
+
+
+@router.reply_to(Kind.MISS_DECIDED)
+def decide(decided: MissDecided, ctx: Context) -> Reply:
+    """A missed step that waits for a word is said now, in a window of its own length, or never; decided once."""
+    miss = ctx.tx.due.asked(decided.miss)
+    if miss is None:
+        return Reply.of("这一步已经有人处理过了。")
+    if not decided.send:
+        ctx.tx.due.decide(miss.id, "skipped", f"运营 {decided.by} 决定不发了")
+        return Reply.of("好，这一步不发了。")
+    journey = ctx.tx.journeys.several([int(miss.whom)]).get(int(miss.whom))
+    said = _said_late(journey, int(miss.occurrence), ctx) if journey else Unsaid("旅程已经不在了")
+    if isinstance(said, Unsaid):
+        return Reply.of(f"没有补发：{said.reason}。")
+    ctx.tx.outbox.add(said)
+    ctx.tx.due.decide(miss.id, "late", f"运营 {decided.by} 决定现在补发")
+    return Reply.of("已放进发件箱，规则允许时就会发出。")
+
+
+def _said_late(journey: Journey, index: int, ctx: Context) -> Message | Unsaid:
+    """The message of a step whose own window is over."""
+    if journey.state is JourneyState.EXITED:
+        return Unsaid(f"旅程已经结束（{journey.reason}）")
+    template = ctx.tx.templates.read(journey.template, journey.version)
+    members, group = ctx.tx.members.several([journey.whom]), ctx.tx.groups.get(journey.whom)
+    if template is None or index >= len(template.steps) or not (members or group):
+        return Unsaid("模板、成员或群已经不在了")
+    step = due(template, index, journey.anchor, ctx.settings.zone)
+    late = replace(step, at=ctx.now, deadline=ctx.now + (step.deadline - step.at))
+    friend = ctx.tx.members.senders([journey.whom]).get(journey.whom, "")
+    scribe = Scribe(ctx)
+    said = scribe.write(
+        template,
+        late,
+        Recipient(journey, members[0] if members else None, None if members else group, friend),
+    )
+    if isinstance(said, Message):
+        ctx.tx.links.keep(scribe.links)
+        for run in scribe.runs:
+            ctx.tx.interactions.open(run)
+    return said

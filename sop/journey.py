@@ -38,6 +38,7 @@ from sop.update import (
     AnswerGiven,
     CheckedIn,
     FriendAdded,
+    Kind,
     LinkVisited,
     MembersJoined,
     MessageHeard,
@@ -211,6 +212,16 @@ class DueStep:
 def day_of(anchor: datetime, now: datetime, zone: str) -> int:
     """Which local day of a journey it is; 0 is the day it began."""
     return (local_day(now, zone) - local_day(anchor, zone)).days
+
+
+@dataclass(frozen=True, kw_only=True)
+class MissDecided(Update):
+    """An operator (``by``) says of a missed step that waits for a word: say it now after all, or never."""
+
+    kind = Kind.MISS_DECIDED
+    miss: int
+    send: bool
+    by: str
 
 
 class Fate(StrEnum):

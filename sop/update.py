@@ -64,6 +64,7 @@ class Kind(StrEnum):
     TAG_REQUESTED = "tag_requested"
     MESSAGE_REVIEWED = "message_reviewed"
     MESSAGE_WITHDRAWN = "message_withdrawn"
+    MISS_DECIDED = "miss_decided"
     PLATFORM_TOLD = "platform_told"
     UNKNOWN = "unknown"
 

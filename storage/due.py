@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, literal_column, select
+from sqlalchemy import Connection, delete, literal_column, select, update
 
 from storage.engine import can_skip_locked, insert_into, insert_new
 from storage.instant import from_ms, to_ms
@@ -108,6 +108,16 @@ class DueStore:
             {key: row[key] for key in ("what", "whom", "occurrence", "due_at")}
             | {"noticed_at": to_ms(now), "fate": fate, "reason": reason},
         )
+
+    def asked(self, miss: int) -> Any | None:
+        """A missed wait that an operator has still to decide about."""
+        return self._connection.execute(
+            select(missed).where(missed.c.id == miss, missed.c.fate == "asked").with_for_update()
+        ).one_or_none()
+
+    def decide(self, miss: int, fate: str, reason: str) -> None:
+        """Write down what an operator decided about a missed wait."""
+        self._connection.execute(update(missed).where(missed.c.id == miss).values(fate=fate, reason=reason))
 
     def missed(self, limit: int = 100) -> Sequence[Any]:
         return self._connection.execute(select(missed).order_by(missed.c.id.desc()).limit(limit)).all()

@@ -7,8 +7,8 @@ from typing import Any
 
 from aiohttp import web
 
-from bot.console.page import Page, render, room
-from sop.journey import Journey, JourneyState
+from bot.console.page import Page, form, go, render, room, signed_in, whole
+from sop.journey import Journey, JourneyState, MissDecided
 from sop.template import Template
 from storage import report
 from storage.due import DueStore
@@ -60,4 +60,18 @@ def _steps(store: TemplateStore, journeys: Sequence[Journey]) -> dict[int, str]:
     return said
 
 
-PAGES = (Page("GET", "/journeys", listed),)
+async def decide(request: web.Request) -> web.Response:
+    """A missed step that waits for an operator's word: say it now, or never."""
+    here, number = room(request), whole(request.match_info["miss"])
+    send = (await form(request)).get("do") == "send"
+    who = signed_in(request).operator.name
+    decided = MissDecided(at=here.now, id=f"console.{here.chance.token(12)}", miss=number, send=send, by=who)
+    reply = await here.desk.ask(decided)
+    await here.did(request, "sent a missed step" if send else "dropped a missed step", f"step {number}")
+    return go("/journeys", reply.content.text if reply else "")
+
+
+PAGES = (
+    Page("GET", "/journeys", listed),
+    Page("POST", "/journeys/missed/{miss}", decide),
+)

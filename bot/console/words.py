@@ -93,6 +93,8 @@ DEEDS = {
     "let be sent again": "要求重新发送：",
     "took back": "要求撤回：",
     "replayed": "重放了",
+    "sent a missed step": "决定补发错过的",
+    "dropped a missed step": "决定不发错过的",
     "saved a template": "保存了模板",
     "published a template": "发布了模板",
     "retired a template": "停用了模板",
