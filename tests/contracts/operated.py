@@ -26,12 +26,15 @@ from handlers.operator import router
 from handlers.router import Switchboard
 from sop.errors import Refused
 from sop.greeting import Greeting
+from sop.journey import Journey
 from sop.message import Channel, Content, Message
 from sop.receipt import State
+from sop.template import Subject
 from sop.update import Update
 from sop.way import Way, WayKind
 from storage import inbox
 from storage.alarm import open_alarms
+from storage.due import Due
 from storage.engine import Connection, Database, database
 from storage.greeting import GreetingStore
 from storage.inbox import Knock
@@ -173,6 +176,7 @@ def settle(connection: Connection, called: str) -> None:
     _ways(tx, called)
     _score(connection)
     _plans(connection, called)
+    _missed(tx, called)
     _messages(connection, called)
     connection.execute(alarm.insert().values(key="a", group_id=GROUP, text=called, raised_at=to_ms(NOW)))
     inbox.insert(connection, [Knock(b"k" * 32, "app/main", called.encode(), "m", NOW)])
@@ -222,6 +226,14 @@ def _plans(connection: Connection, called: str) -> None:
     store.save("hello", called, plan(name=safe), by=called, expect=0)
     store.publish("hello", 1, zone="Asia/Shanghai")
     store.save("hello", called, plan("早上好", name=safe), by=called, expect=1)
+
+
+def _missed(tx: Tx, called: str) -> None:
+    (walked,) = tx.journeys.enrol(
+        [Journey(template="hello", version=1, subject=Subject.MEMBER, whom=MEMBER, run=1, anchor=NOW)]
+    )
+    wait = Due(what="step", whom=str(walked.id), occurrence="0", at=NOW)
+    tx.due.miss(wait, NOW, "asked", called)
 
 
 def _messages(connection: Connection, called: str) -> None:

@@ -11,6 +11,7 @@ import pytest
 from sop.receipt import State
 from storage import inbox
 from storage.alarm import open_alarms
+from storage.due import DueStore
 from storage.operator import OperatorStore
 from storage.outbox import OutboxStore
 from storage.tables import score
@@ -152,6 +153,22 @@ async def test_what_is_known_cannot_be_judged(console: Operated, state: State) -
     entry = await console.db.read(lambda c: OutboxStore(c, NOW).get(number))
     assert entry is not None
     assert entry.state is state
+
+
+@pytest.mark.parametrize(("do", "after", "waiting"), [("send", "late", ["晚上好"]), ("skip", "skipped", [])])
+async def test_a_missed_step_is_sent_or_dropped_by_a_button_and_the_log_knows_who(
+    console: Operated, do: str, after: str, waiting: list[str]
+) -> None:
+    assert "现在补发" in await console.page("/journeys")
+
+    await console.does("/journeys/missed/1", do=do)
+
+    (miss,) = await console.db.read(lambda c: DueStore(c).missed())
+    said = await console.db.read(lambda c: OutboxStore(c, NOW).by_key("step:1:day1"))
+    assert (miss.fate, ADMIN in miss.reason) == (after, True)
+    assert ([said.message.content.text] if said else []) == waiting
+    assert "错过的" in await console.page("/operators")
+    assert "/journeys/missed/1" not in await console.page("/journeys")
 
 
 # ---------------------------------------------------------------- parked, accounts

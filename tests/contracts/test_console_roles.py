@@ -16,7 +16,7 @@ from storage.operator import OperatorStore
 from tests.contracts.operated import ADMIN, GROUP, MEMBER, NOW, OPERATOR, Operated, operated
 
 FILLED = {"state": "poster",
-    "group": GROUP, "member": MEMBER, "message": "1", "template": "hello", "alarm": "1", "row": "1", "name": OPERATOR,
+    "group": GROUP, "member": MEMBER, "miss": "1", "message": "1", "template": "hello", "alarm": "1", "row": "1", "name": OPERATOR,
 }  # fmt: skip
 READING = [page for page in PAGES if page.method == "GET" and page.role != ANYONE]
 WRITING = [page for page in PAGES if page.method == "POST" and page.role != ANYONE]
