@@ -16,6 +16,7 @@ from handlers import (
     engagement,
     fallback,
     group,
+    guest,
     interaction,
     journey,
     kf,
@@ -37,6 +38,7 @@ ROUTERS: Sequence[Router] = (
     member.router,  # friends come and go
     group.router,  # groups, and who sits in them
     activity.router,  # every update is logged
+    guest.router,  # visitors who are not members yet
     tag.router,  # tags go to the platform
     tier.router,  # who moves up, and why
     template.router,  # what starts journeys

@@ -331,11 +331,12 @@ class FeedbackGiven(Update):
 
 @dataclass(frozen=True, kw_only=True)
 class LinkVisited(Update):
-    """Someone opened a tracked link; ``member`` is empty when we do not know who."""
+    """Someone opened a tracked link; ``member`` is empty when we do not know who, ``guest`` is then their pseudonym."""
 
     kind = Kind.LINK_VISITED
     token: str
     member: str = ""
+    guest: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

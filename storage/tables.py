@@ -643,6 +643,16 @@ alarm = Table(
 
 # ---------------------------------------------------------------- operators
 
+guest_visit = Table(
+    "guest_visit",  # which facts are the doing of a visitor we know by a pseudonym only
+    metadata,
+    Column("fact", String(96), primary_key=True),  # the key of the activity
+    Column("guest", String(32), nullable=False),
+    Column("visited_at", Instant, nullable=False),
+    Index("ix_guest_visit_guest", "guest"),  # what a guest did, when they become a member
+    Index("ix_guest_visit_visited_at", "visited_at"),  # what is to be forgotten
+)
+
 operator = Table(
     "operator",
     metadata,

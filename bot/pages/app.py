@@ -20,6 +20,7 @@ from bot.wecom.login import Login
 from handlers.context import Settings
 from sop.timing import lasting, spoken
 from storage.engine import Database
+from storage.guest import GuestStore
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'",
@@ -61,6 +62,10 @@ def add_pages(
     wall: Clock | None = None,
 ) -> None:
     """Let ``app`` serve ``/l/…`` and ``/m/…``; ``secret`` seals sessions, whose times are those of ``wall``, real time."""
+
+    async def joined(guest: str, member: str) -> None:
+        await db.write(lambda c: GuestStore(c, clock.now()).join(guest, member))
+
     visitors = Visitors(
         gateway=gateway,
         clock=wall or SystemClock(),
@@ -68,6 +73,7 @@ def add_pages(
         seal=Seal(secret),
         public_url=settings.public_url,
         login=Login(corp_id, agent_id, oauth_base),
+        joined=joined,
     )
     here = Place(db, clock, desk, chance, settings, visitors)
     for prefix in ("/m", "/l"):

@@ -20,15 +20,17 @@ async def follow(request: web.Request, visitor: Visitor) -> web.StreamResponse:
             request, visitor, "链接找不到了", "链接可能写错了，或者已经撤下。回到消息里再点一次试试。"
         )
     if request.method == "GET" and not is_machine(request) and not visitor.staff:
-        await _tell(request, token, visitor.member)
+        await _tell(request, token, visitor)
     return web.Response(status=302, headers={"Location": absolute(found.target, here.settings.public_url)})
 
 
-async def _tell(request: web.Request, token: str, member: str) -> None:
+async def _tell(request: web.Request, token: str, visitor: Visitor) -> None:
     """Somebody who taps twice within a minute came once."""
-    here = place(request)
-    who, minute = member or here.chance.token(6), int(here.now.timestamp()) // 60
-    visited = LinkVisited(at=here.now, id=f"visit:{token}:{who}:{minute}", token=token, member=member)
+    here, member = place(request), visitor.member
+    who, minute = member or visitor.guest or here.chance.token(6), int(here.now.timestamp()) // 60
+    visited = LinkVisited(
+        at=here.now, id=f"visit:{token}:{who}:{minute}", token=token, member=member, guest=visitor.guest
+    )
     await here.desk.tell(visited, lane=member or f"link:{token}")
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 import re
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -38,6 +39,7 @@ class Visitor:
     staff: str = ""
     asked: bool = False
     key: str = ""  # of the session, so that forms of one session mean nothing in another
+    guest: str = ""  # a pseudonym of who is neither: the same person has the same, and nobody can tell who
 
 
 @dataclass(eq=False)
@@ -50,12 +52,15 @@ class Visitors:
     seal: Seal
     public_url: str
     login: Login
+    joined: Callable[[str, str], Awaitable[None]]  # told when a guest turns out to be a member
 
     def of(self, request: web.Request) -> Visitor:
         told = self.seal.open(SESSION, request.cookies.get(SESSION, ""), self.clock.now())
         if told is None:
             return Visitor()
-        return Visitor(told["member"], told["staff"], asked=True, key=told["key"])
+        return Visitor(
+            told["member"], told["staff"], asked=True, key=told["key"], guest=told.get("guest", "")
+        )
 
     # ------------------------------------------------------------ logging in
 
@@ -84,7 +89,15 @@ class Visitors:
         if not self._is_ours(request, back):
             return None
         identity, seconds = await self._who(request.query.get("code", ""))
-        told = {"member": identity.member, "staff": "" if identity.member else identity.staff}
+        guest = self.seal.mark("guest", identity.openid)[:24] if identity.openid else ""
+        if identity.member and guest:
+            await self.joined(guest, identity.member)
+        known = bool(identity.member or identity.staff)
+        told = {
+            "member": identity.member,
+            "staff": "" if identity.member else identity.staff,
+            "guest": "" if known else guest,
+        }
         answer = web.Response(status=302, headers={"Location": back})
         self.remember(answer, told, seconds)
         return answer
