@@ -7,9 +7,10 @@ repeated only where the platform itself drops a repeat, looked up where the plat
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 
@@ -32,6 +33,7 @@ from storage.template import TemplateStore
 
 log = structlog.get_logger()
 
+CHUNK = 100  # claimed in one transaction, so that whoever stores a callback waits a moment only
 AT_ONCE = 16  # few, so that what is claimed starts at once and an opt-out just before is still seen
 BLOCKED_FOR = timedelta(minutes=5)
 REPEATS = 3  # of an unanswered send, where the platform drops a repeat
@@ -54,6 +56,11 @@ class Claimed:
     seen: int
     ready: list[Entry] = field(default_factory=list)
     kept: list[tuple[Entry, State]] = field(default_factory=list)
+
+    def join(self, more: Claimed) -> None:
+        self.seen += more.seen
+        self.ready += more.ready
+        self.kept += more.kept
 
 
 @dataclass(frozen=True)
@@ -143,10 +150,40 @@ class Sender:
         waiting = await self.db.read(lambda c: OutboxStore(c, now, reached).any_waiting(names))
         if not waiting:
             return Claimed(0)
-        harvest = await self.db.write(lambda c: self._claim_and_judge(c, names, limit, now, reached))
+        harvest = await self._harvest(names, limit, now, reached)
         for entry, state in harvest.kept:
             self.on_settled(entry, state)
         return harvest
+
+    async def _harvest(self, channels: Sequence[str], limit: int, now: datetime, reached: Reached) -> Claimed:
+        """Claim in short transactions what then shares the fewest tasks; who said no meanwhile is taken out again."""
+        harvest = Claimed(0)
+        while harvest.seen < limit:
+            size = min(CHUNK, limit - harvest.seen)
+            claim = partial(self._claim_and_judge, channels=channels, limit=size, now=now, reached=reached)
+            chunk = await self.db.write(claim)
+            harvest.join(chunk)
+            if chunk.seen < size:
+                break
+        if harvest.seen > CHUNK:
+            await self._look_again(harvest, now)
+        return harvest
+
+    async def _look_again(self, harvest: Claimed, now: datetime) -> None:
+        """The last chunk was claimed some time after the first."""
+        ready, harvest.ready = harvest.ready, []
+        judged = await self.db.read(lambda c: judge(c, ready, now, self.house, self._template_of(c)))
+        dropped = dict[_Fate, list[Entry]]()
+        for entry, verdict in judged:
+            fate = _kept_back(entry, verdict, now)
+            (harvest.ready if fate is None else dropped.setdefault(fate, [])).append(entry)
+        if dropped:
+            await self.db.write(lambda c: self._keep_back(OutboxStore(c, now), dropped, harvest))
+
+    def _keep_back(self, store: OutboxStore, kept: Mapping[_Fate, Sequence[Entry]], harvest: Claimed) -> None:
+        for fate, entries in kept.items():
+            store.settle(_ids(entries), fate.state, fence=self._fence, reason=fate.reason, due_at=fate.due_at)
+            harvest.kept += [(entry, fate.state) for entry in entries]
 
     def _claim_and_judge(
         self, connection: Connection, channels: Sequence[str], limit: int, now: datetime, reached: Reached
@@ -159,9 +196,7 @@ class Sender:
             fate = _kept_back(entry, verdict, now)
             (harvest.ready if fate is None else kept.setdefault(fate, [])).append(entry)
         harvest.ready = _addressed(connection, harvest.ready)
-        for fate, entries in kept.items():
-            store.settle(_ids(entries), fate.state, fence=self._fence, reason=fate.reason, due_at=fate.due_at)
-            harvest.kept += [(entry, fate.state) for entry in entries]
+        self._keep_back(store, kept, harvest)
         return harvest
 
     def _reached(self) -> Reached:

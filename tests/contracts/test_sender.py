@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from datetime import timedelta
 
 import pytest
@@ -13,8 +14,9 @@ from sop.receipt import Sent, State
 from storage import inbox
 from storage.alarm import open_alarms
 from storage.consent import ConsentStore
-from storage.engine import Database
+from storage.engine import Connection, Database
 from storage.group import GroupStore
+from storage.outbox import Entry, OutboxStore
 from tests.contracts.office import Office, app, hook, welcome
 from tests.contracts.world import NOW, after, message, push
 
@@ -206,3 +208,53 @@ async def test_settled_messages_are_reported_once(office: Office) -> None:
     await sender.send_once()
 
     assert sorted(reported) == [("kf", State.SENT), ("welcome", State.REFUSED)]
+
+
+# ---------------------------------------------------------------- many at once
+
+
+async def test_many_of_one_text_are_claimed_in_short_turns_and_share_one_task(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.sender.CHUNK", 20)
+    turns = claimed_in(monkeypatch)
+    members = [f"m{number}" for number in range(90)]
+    await office.befriend(*members)
+    await office.say(*(push(member, to_member=member) for member in members))
+
+    await office.send()
+
+    assert turns == [20, 20, 20, 20, 10]
+    assert [sorted(parcel.recipients) for parcel in office.post.asked] == [sorted(members)]
+
+
+async def test_who_opts_out_between_two_turns_is_not_in_the_task(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.sender.CHUNK", 2)
+    await office.befriend("a", "b", "c")
+    await office.say(*(push(member, to_member=member) for member in "abc"))
+    claimed_in(monkeypatch, then=lambda c: ConsentStore(c, NOW).decide("a", granted=False, channel="kf"))
+
+    await office.send()
+
+    assert [parcel.recipients for parcel in office.post.asked] == [("b", "c")]
+    assert await office.state("a") == State.REFUSED
+
+
+def claimed_in(
+    monkeypatch: pytest.MonkeyPatch, then: Callable[[Connection], object] = lambda c: None
+) -> list[int]:
+    """How many each claim took; ``then`` happens in the transaction of the last."""
+    turns: list[int] = []
+    claim = OutboxStore.claim
+
+    def counted(self: OutboxStore, limit: int, *, channels: Collection[str], fence: int) -> list[Entry]:
+        claimed = claim(self, limit, channels=channels, fence=fence)
+        turns.append(len(claimed))
+        if turns[:-1]:
+            then(self._connection)
+        return claimed
+
+    monkeypatch.setattr(OutboxStore, "claim", counted)
+    return turns
