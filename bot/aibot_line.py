@@ -92,21 +92,21 @@ class Lines:
                 beat=partial(self._renew, turn),
             )
         except lease.Stale:
-            log.warning("bot's lease lost", bot=line.bot.name)
+            log.warning("aibot lease lost", bot=line.bot.name)
         except (TakenOver, Blocked) as end:
             attempt.release()
             await self._give_up(line, turn, end)
         except (Lost, SendError) as error:
-            log.warning("bot disconnected", bot=line.bot.name, reason=f"{type(error).__name__}: {error}")
+            log.warning("aibot disconnected", bot=line.bot.name, reason=f"{type(error).__name__}: {error}")
         except Exception as error:  # the database, most likely: the connection starts anew
-            log.exception("bot disconnected", bot=line.bot.name, reason=f"{type(error).__name__}: {error}")
+            log.exception("aibot disconnected", bot=line.bot.name, reason=f"{type(error).__name__}: {error}")
         finally:
             with self.clock.hold():
                 attempt.release()
                 await self._release(turn)
 
     def _opened(self, line: Line, turn: _Turn, attempt: Hold) -> None:
-        log.info("bot connected", bot=line.bot.name)
+        log.info("aibot connected", bot=line.bot.name)
         turn.went_well()
         attempt.release()
         self.ready()
@@ -115,7 +115,7 @@ class Lines:
         """Taken over by one of us is no matter; by a stranger, or refused again and again, is an operator's."""
         if isinstance(end, Blocked):
             turn.refused += 1
-            log.error("bot refused", bot=line.bot.name, reason=end.reason)
+            log.error("aibot refused", bot=line.bot.name, reason=end.reason)
             if turn.refused >= TRIES:
                 await self._stand_back(turn, f"{end.reason}；已停止重试，改好后请重启群星")
         elif await self._is_ours(turn):
@@ -175,7 +175,7 @@ class Lines:
                 del turn.unstored[: len(knocks)]
                 self.woken.ring()
             except Exception as error:  # whatever keeps it from disk passes, or an operator sees it here
-                log.error("bot's message not stored", reason=f"{type(error).__name__}: {error}")
+                log.error("aibot message not stored", reason=f"{type(error).__name__}: {error}")
                 await asyncio.sleep(STORE_AGAIN_S)
 
     async def _show(self, line: Line, told: dict[str, Any], request: str) -> None:

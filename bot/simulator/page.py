@@ -201,6 +201,10 @@ class Page:
                 acts.speak(rest, who, text)
             case "app":
                 acts.tell(who, text, app=rest.rpartition("/")[0])
+            case "aibot":
+                self._sim.bots.say(who, text, bot=rest.rpartition("/")[0])
+            case "internal":
+                self._sim.bots.say(who, text, group=rest)
             case "kf":
                 acts.speak_kf(who, rest.rpartition("/")[0], text)
             case "friend":
@@ -216,6 +220,10 @@ class Page:
             self._sim.acts.speak_kf(who, account, str(wanted["text"]), menu=str(wanted["key"]))
             return
         options = {str(q): [str(one) for one in ids] for q, ids in dict(wanted.get("options") or {}).items()}
+        if kind in ("aibot", "internal"):
+            group = rest if kind == "internal" else ""
+            self._sim.bots.press(who, str(wanted["task"]), str(wanted["key"]), options, group=group)
+            return
         app = rest.rpartition("/")[0]
         self._sim.acts.press_card(who, str(wanted["task"]), str(wanted["key"]), options=options, app=app)
 
@@ -291,6 +299,8 @@ def _clock(at: str) -> str:
 
 def _event(plain: str) -> str:
     """The event's own name for what changed."""
+    if told := re.search(r'"eventtype": "(\w+)"', plain) or re.search(r'"msgtype": "(\w+)"', plain):
+        return told[1]  # a 智能机器人 is told in JSON
     for element in ("UpdateDetail", "ChangeType", "Event"):
         found = re.search(rf"<{element}><!\[CDATA\[(.*?)\]\]>", plain)
         if found:

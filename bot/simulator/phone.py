@@ -8,7 +8,18 @@ from typing import Any
 from zlib import crc32
 
 from bot.simulator.task import CHINA, waiting_for
-from bot.simulator.world import Line, Task, World, app_talk, friend_talk, group_talk, kf_talk, webhook_talk
+from bot.simulator.world import (
+    Line,
+    Task,
+    World,
+    app_talk,
+    bot_talk,
+    friend_talk,
+    group_talk,
+    internal_talk,
+    kf_talk,
+    webhook_talk,
+)
 
 ADDRESS = re.compile(r"https?://[^\s，。；！？）》」\"'<>]+")
 SHOWN_LINES = 120
@@ -75,8 +86,14 @@ def _places(world: World, who: str) -> list[tuple[str, str, str]]:
             for bond in world.friends_of(who)
             if friend_talk(who, bond.member) in world.talks
         ]
+        bots = [(bot_talk(bot.name, who), bot.display_name, "aibot") for bot in world.bots.values()]
+        teams = [
+            (internal_talk(group.id), f"{group.name}（内部群）", "internal")
+            for group in world.internal.values()
+            if who in group.staff
+        ]
         hooks = [(webhook_talk(hook.name), "运营内部群", "webhook") for hook in world.webhooks.values()]
-        return [*apps, *groups, *hooks, *friends]
+        return [*apps, *bots, *groups, *teams, *hooks, *friends]
     accounts = [(kf_talk(one.id, who), one.name, "kf") for one in world.accounts.values()]
     friends = [
         (friend_talk(bond.staff, who), world.name_of(bond.staff), "friend") for bond in world.followers(who)
@@ -126,7 +143,10 @@ def _line(world: World, who: str, line: Line) -> Plain:
         "kind": line.kind,
         "text": line.text,
     }
-    return {**shown, **line.data}
+    data = {name: value for name, value in line.data.items() if name != "seen"}
+    if who in (seen := line.data.get("seen", {})):  # a card that looks different to who pressed it
+        data["card"] = seen[who]
+    return {**shown, **data}
 
 
 def _tasks_of(world: World, staff: str, name: str) -> list[Task]:

@@ -9,15 +9,25 @@ from datetime import date, datetime, timedelta
 from bot.chance import Chance, SeededChance
 from bot.clock import Clock
 from bot.simulator import lines, tag
-from bot.simulator.corp import open_corp
+from bot.simulator.corp import add_bot, open_corp
 from bot.simulator.group import changed
 from bot.simulator.persona import CHURNER, CORE, EAGER, HELPER, HUNTER, LURKER, OWL, REGULAR, Persona
 from bot.simulator.talking import Circle, Record, Rhythm, day_of_talk
 from bot.simulator.task import CHINA
-from bot.simulator.world import Friendship, Group, Member, Seat, Staff, World, group_talk
+from bot.simulator.world import (
+    Friendship,
+    Group,
+    InternalGroup,
+    Member,
+    Seat,
+    Staff,
+    World,
+    group_talk,
+)
 
 MEMBERS = 60
 SEED = 20260301
+TEAM = "CHAT-demo-team"
 BEGINNERS, ADVANCED, INNER = "新手答疑群", "进阶交流群", "核心共创群"
 STAFF = {"linmo": "林墨", "suhe": "苏禾", "chenyi": "陈一"}
 OWNERS = {BEGINNERS: "linmo", ADVANCED: "suhe", INNER: "chenyi"}
@@ -90,6 +100,7 @@ class Sample:
 def sample_world(clock: Clock, chance: Chance, *, seed: int = SEED, members: int = MEMBERS) -> Sample:
     """The sample community at the clock's present instant; the secrets come from ``chance``, the people from ``seed``."""
     world, dice = open_corp(clock, chance), SeededChance(seed)
+    world.internal[TEAM] = InternalGroup(TEAM, "社群运营组", list(STAFF), {add_bot(world, "webhook").name})
     sample = Sample(world, clock.now(), seed=seed)
     for staff, name in STAFF.items():
         world.staff[staff] = Staff(staff, name)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+import aiohttp
 import pytest
 from aiohttp import web
 
@@ -192,6 +193,29 @@ async def test_an_answer_wrongly_wrapped_is_not_taken(stub: Stub, spoilt: dict[s
 
     assert stub.bench.said(ALONE) == []
     await runner.cleanup()
+
+
+async def test_the_chat_page_has_the_bot_and_its_groups(stub: Stub) -> None:
+    sim, talk = stub.bench.sim, f"internal/{stub.bench.sim.bots.found('社群运营组', 'linmo')}"
+    sim.bots.invite(talk.removeprefix("internal/"), "helper")
+    stub.answer = lambda told: piece(True, "收到")
+    async with aiohttp.ClientSession() as browser:
+        for place, text in ((ALONE, "待办"), (talk, "@群星 待办")):
+            deed = {"who": "linmo", "deed": "say", "talk": place, "text": text}
+            async with browser.post(f"{sim.api_base}/sim/api/do", json=deed) as done:
+                assert done.status == 200
+        await sim.bots.quiet()
+
+        async with browser.get(
+            f"{sim.api_base}/sim/api/view", params={"who": "linmo", "talk": talk}
+        ) as shown:
+            seen = await shown.json()
+
+    assert {ALONE, talk} <= {one["id"] for one in seen["talks"]}
+    assert [(line["who"], line["text"]) for line in seen["talk"]["lines"]] == [
+        ("林墨", "@群星 待办"),
+        ("群星", "收到"),
+    ]
 
 
 # ---------------------------------------------------------------- what the platform would not take
