@@ -20,7 +20,7 @@ from bot.config import Config, write_new
 from bot.console.app import add_operator
 from bot.finding import Finding
 from bot.log import set_up
-from sop.errors import Conflict
+from sop.errors import Conflict, Misconfigured
 from storage.errand import Errand, ErrandStore
 from storage.operator import OperatorStore
 
@@ -55,16 +55,23 @@ def check(
     from bot.doctor import examine
 
     quiet_log("error")
-    settings = configured(config)
     findings: list[Finding] = []
 
-    async def look() -> None:
-        async for finding in examine(settings):
-            findings.append(finding)
-            if not as_json:
-                _show(finding)
+    def found(finding: Finding) -> None:
+        findings.append(finding)
+        if not as_json:
+            _show(finding)
 
-    run_async(look())
+    async def look(settings: Config) -> None:
+        async for finding in examine(settings):
+            found(finding)
+
+    try:
+        settings = configured(config)
+    except Misconfigured as error:
+        found(Finding("配置", False, error.reason, error.remedy))
+    else:
+        run_async(look(settings))
     bad = sum(finding.good is False for finding in findings)
     if as_json:
         typer.echo(json.dumps([asdict(finding) for finding in findings], ensure_ascii=False, indent=2))

@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 from bot.finding import Finding
-from bot.wecom.client import WeComClient
+from bot.wecom.client import PLATFORM_ZONE, WeComClient
 from bot.wecom.credential import Credential
 from bot.wecom.errcode import Reach, meaning_of
 from bot.wecom.remedy import ACCOUNT, APP, CONTACT, KF
@@ -25,6 +25,8 @@ UNREACHED = (
     "检查这台服务器能否上网（DNS、防火墙、代理），要能访问 {base}；用模拟器开发时先运行 qunxing simulator"
 )
 NO_FRIENDS = 84061
+BAD_DAY = 40035
+NOBODY = Finding("", None, "没有试：还没有员工开通客户联系")
 
 Answer = dict[str, Any]
 Ask = Callable[[], Awaitable[str]]
@@ -94,6 +96,8 @@ class Checkup:
             Step("客户联系：读取客户群", self._asks("externalcontact/groupchat/list", {"limit": 1})),
             Step("客户联系：企业标签", self._asks("externalcontact/get_corp_tag_list", {})),
             Step("客户联系：企业群发", self._asks("externalcontact/get_groupmsg_list_v2", self._yesterday())),
+            Step("客户联系：渠道活码", self._asks("externalcontact/list_contact_way", {"limit": 1})),
+            Step("客户联系：群统计", self._numbers),
         ]
 
     def _kf(self, account: str) -> Step:
@@ -125,19 +129,36 @@ class Checkup:
         return f"{len(staff)} 名员工开通了客户联系"
 
     async def _friends(self) -> str | Finding:
-        contact = self.client.credentials.contact()
-        staff = (await self.client.get("externalcontact/get_follow_user_list", contact)).get(
-            "follow_user"
-        ) or ()
+        staff = await self._somebody()
         if not staff:
-            return Finding("", None, "没有试：还没有员工开通客户联系")
+            return NOBODY
         try:
-            answer = await self.client.get("externalcontact/list", contact, userid=str(staff[0]))
+            query = {"userid": staff}
+            answer = await self.client.get("externalcontact/list", self.client.credentials.contact(), **query)
         except SendError as error:
             if error.code != NO_FRIENDS:
                 raise
             return "可以读取（这名员工还没有客户）"
-        return f"可以读取（{staff[0]} 有 {len(answer.get('external_userid') or ())} 位客户）"
+        return f"可以读取（{staff} 有 {len(answer.get('external_userid') or ())} 位客户）"
+
+    async def _numbers(self) -> str | Finding:
+        staff = await self._somebody()
+        if not staff:
+            return NOBODY
+        yesterday = (self.client.clock.now() - timedelta(days=1)).astimezone(PLATFORM_ZONE)
+        start = yesterday.replace(hour=0, minute=0, second=0, microsecond=0)
+        body = {"day_begin_time": int(start.timestamp()), "owner_filter": {"userid_list": [staff]}}
+        try:
+            return await self._asks("externalcontact/groupchat/statistic", body)()
+        except SendError as error:
+            if error.code != BAD_DAY:
+                raise
+            return "可以读取（昨天还没有数）"
+
+    async def _somebody(self) -> str:
+        contact = self.client.credentials.contact()
+        answer = await self.client.get("externalcontact/get_follow_user_list", contact)
+        return next((str(one) for one in answer.get("follow_user") or ()), "")
 
     async def _accounts(self, account: str) -> str | Finding:
         answer = await self.client.post(

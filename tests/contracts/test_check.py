@@ -121,20 +121,23 @@ async def test_an_address_not_trusted_is_shown_as_the_platform_sees_it(world: Wo
     assert found["客户联系：企业标签"].good is None
 
 
-PERMISSIONS = {
-    48002: (TAGS, "客户联系：企业标签", "可调用接口的应用"),
-    84074: ("externalcontact/get_follow_user_list", "客户联系：开通的员工", "可调用接口的应用"),
-    60011: ("externalcontact/list", "客户联系：读取客户", "可见范围"),
-    48006: ("externalcontact/get_groupmsg_list_v2", "客户联系：企业群发", "重新申请"),
-    95012: ("kf/account/list", "微信客服：可管理的账号", "开始使用"),
-    95017: ("kf/account/list", "微信客服：可管理的账号", "通过API管理"),
-    301053: ("msgaudit/*", "会话内容存档：开通的员工", "会话内容存档"),
-}
+PERMISSIONS = [
+    (48002, TAGS, "客户联系：企业标签", "可调用接口的应用"),
+    (84074, "externalcontact/get_follow_user_list", "客户联系：开通的员工", "可调用接口的应用"),
+    (60011, "externalcontact/list", "客户联系：读取客户", "可见范围"),
+    (48006, "externalcontact/get_groupmsg_list_v2", "客户联系：企业群发", "重新申请"),
+    (48002, "externalcontact/list_contact_way", "客户联系：渠道活码", "可调用接口的应用"),
+    (48002, "externalcontact/groupchat/statistic", "客户联系：群统计", "可调用接口的应用"),
+    (95012, "kf/account/list", "微信客服：可管理的账号", "开始使用"),
+    (95017, "kf/account/list", "微信客服：可管理的账号", "通过API管理"),
+    (301053, "msgaudit/*", "会话内容存档：开通的员工", "会话内容存档"),
+]
 
 
-@pytest.mark.parametrize("code", PERMISSIONS)
-async def test_a_missing_permission_is_told_with_where_to_click(world: World, code: int) -> None:
-    path, name, where = PERMISSIONS[code]
+@pytest.mark.parametrize(("code", "path", "name", "where"), PERMISSIONS)
+async def test_a_missing_permission_is_told_with_where_to_click(
+    world: World, code: int, path: str, name: str, where: str
+) -> None:
     world.sim.faults.add(Fault(where="api", what="refuse", match=path, code=code, times=2))
 
     found = await checked(world)

@@ -99,6 +99,17 @@ def test_a_check_with_nobody_on_the_other_side_goes_on_to_its_end(run: Run, tmp_
     assert "made-up-secret" not in said.out
 
 
+def test_a_key_of_42_characters_is_a_finding_of_the_check(run: Run, tmp_path: Path) -> None:
+    keys = f'token = "t"\naes_key = "{"A" * 42}"\n'
+    (tmp_path / "config.toml").write_text(f"{DEAD_PLATFORM}[wecom.contact]\n{keys}")
+
+    said = run("check")
+
+    assert (said.code, said.err) == (1, "")
+    assert "wecom.contact.aes_key" in said.out
+    assert "43" in said.out
+
+
 def test_a_check_tells_programs_the_same(run: Run, tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text(DEAD_PLATFORM)
 

@@ -7,9 +7,16 @@ from functools import partial
 
 import pytest
 from sqlalchemy import Connection
+from structlog.testing import capture_logs
 
+from bot.bell import Bell
+from bot.clock import TurnedClock
+from bot.errands import Errands
+from sop.errors import Busy, NotFound
+from sop.update import MemberDescribed
 from storage.engine import Database
 from storage.errand import Errand, ErrandStore
+from tests.contracts.post import Post
 from tests.contracts.world import NOW, after
 
 
@@ -92,3 +99,31 @@ async def test_the_platforms_own_wish_to_wait_is_honoured(db: Database) -> None:
 
 def _failed(one: Errand, now: datetime, connection: Connection) -> None:
     ErrandStore(connection).failed(one, "busy", now)
+
+
+class Forgetful(Post):
+    """A platform that does not tell of anybody, in one of several ways."""
+
+    def __init__(self, trouble: Exception) -> None:
+        super().__init__()
+        self.trouble = trouble
+
+    async def member(self, member: str) -> MemberDescribed:
+        raise self.trouble
+
+
+@pytest.mark.parametrize(
+    ("trouble", "tracebacks"),
+    [(NotFound("member", "lin"), 0), (Busy("busy"), 0), (KeyError("external_contact"), 1)],
+)
+async def test_only_what_nobody_foresaw_is_told_with_a_traceback(
+    db: Database, clock: TurnedClock, trouble: Exception, tracebacks: int
+) -> None:
+    await ask(db, errand())
+    errands = Errands(db, Forgetful(trouble), clock, Bell(clock), Bell(clock))  # type: ignore[arg-type]
+
+    with capture_logs() as told:
+        await errands.run_once()
+
+    assert len([line for line in told if line.get("exc_info")]) == tracebacks
+    assert len(await db.read(lambda c: ErrandStore(c).troubled())) == 1
