@@ -15,7 +15,7 @@ from bot.simulator.world import KfAccount, World, kf_talk
 
 TOKEN_S, WELCOME_S = 600, 20
 TURN_H, TURN_MESSAGES = 48, 5
-TEXT_BYTES, MENU_MOST = 2048, 10
+TEXT_BYTES, MENU_MOST, CLICK_BYTES = 2048, 10, 128
 BY_MEMBER, BY_SYSTEM, BY_STAFF = 3, 4, 5
 SORTS = frozenset(
     {"text", "image", "voice", "video", "file", "link", "miniprogram", "msgmenu", "location", "ca_link"}
@@ -188,6 +188,13 @@ def _content(call: Call) -> tuple[str, str]:
         entries = [item for item in content.get("list") or [] if item.get("type") != "text"]
         if len(entries) > MENU_MOST:
             raise Refusal(95008)
+        clicks = [item.get("click") or {} for item in entries if item.get("type") == "click"]
+        if any(
+            len(str(click.get(part, "")).encode()) > CLICK_BYTES
+            for click in clicks
+            for part in ("id", "content")
+        ):
+            raise Refusal(45002, "msgmenu.list.click")
         return sort, str(content.get("head_content") or "")
     return sort, str(content.get("title") or f"[{sort}]")
 

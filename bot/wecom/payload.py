@@ -24,6 +24,7 @@ from sop.errors import Refused
 from sop.message import CAPABILITIES, Content, Form, Link, Media, MiniProgram
 
 MENU_ITEMS = 10
+CLICK_BYTES = 128  # of an entry's number and of its words
 HEAD_BYTES = 1024  # of what stands above a menu
 MINI_TITLE_BYTES = 64
 MOMENT_CHARACTERS, MOMENT_TITLE_BYTES = 2000, 64
@@ -144,7 +145,7 @@ def _kf_content(parcel: Parcel, handed: Handed) -> tuple[str, Body]:
     if content.mini is not None:
         return "miniprogram", _kf_mini(content.mini, handed)
     choice, items = content.choice, _menu(content)
-    if choice is None or len(items) > MENU_ITEMS:
+    if choice is None or not _fits(items):
         return "text", {"content": fitting(in_words(content), most)}
     head = fitting(
         "\n".join(part for part in (content.text, choice.question) if part), HEAD_BYTES, "菜单开头"
@@ -171,6 +172,14 @@ def _menu(content: Content) -> list[Body]:
     if content.link is not None:
         items.append({"type": "view", "view": {"url": url_of(content.link), "content": content.link.title}})
     return items
+
+
+def _fits(items: list[Body]) -> bool:
+    """Few enough entries, and each click short enough; else the options are said in words."""
+    clicks = [item["click"] for item in items if item["type"] == "click"]
+    return len(items) <= MENU_ITEMS and all(
+        len(click[part].encode()) <= CLICK_BYTES for click in clicks for part in ("id", "content")
+    )
 
 
 def menu_id(run: str, option: str) -> str:

@@ -231,3 +231,12 @@ async def test_what_is_missing_in_the_configuration_is_told_key_by_key(world: Wo
     found = await checked(world, lambda plain: plain["wecom"]["contact"].update(token="", aes_key=""))
 
     assert found["[wecom.contact]"].said == "缺 token 和 aes_key"
+
+
+async def test_an_archive_library_that_cannot_be_used_is_named(world: World, tmp_path: Path) -> None:
+    findings = await checked(
+        world, lambda plain: plain["wecom"]["archive"].update(library=str(tmp_path / "no.so"))
+    )
+
+    assert "会话内容存档" in bad(findings)
+    assert "91774" in findings["会话内容存档"].said

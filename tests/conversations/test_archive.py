@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -282,6 +283,24 @@ async def test_who_has_not_read_for_five_days_says_that_some_is_gone(world: Worl
     await read(world)
 
     assert any("6 天没有读到" in text for text in await alarms(world))
+
+
+async def test_reading_that_falls_behind_is_told_before_anything_is_lost(world: World, lin: Person) -> None:
+    world.sim.world.rules.archive_page = 1
+    four_days_ago = int((world.clock.now() - timedelta(days=4, hours=1)).timestamp() * 1000)
+    for number in range(2):
+        old: dict[str, Any] = {
+            "msgid": f"old{number}",
+            "from": "linmo",
+            "tolist": [],
+            "roomid": world.groups[GROUP],
+        }
+        old |= {"action": "send", "msgtime": four_days_ago, "msgtype": "text", "text": {"content": "早"}}
+        world.sim.acts.archive.garble(old)
+
+    await read(world)
+
+    assert any("还没追上" in text for text in await alarms(world))
 
 
 def today(world: World) -> tuple[date, date]:

@@ -146,6 +146,18 @@ async def test_an_opt_out_counts_while_a_person_attends(world: World) -> None:
     assert await world.ask(lambda tx: tx.consent.refused([lin.id])) == {lin.id}
 
 
+async def test_while_a_person_attends_nothing_is_given_that_nobody_could_tell(world: World) -> None:
+    await world.coupons("coffee", 3, name="咖啡券")
+    lin = await world.befriends("小林")
+    await lin.says("人工")
+    before = len(await lin.messages())
+
+    await lin.says("领券")
+
+    assert await world.ask(lambda tx: tx.coupons.held_by(lin.id)) == []
+    assert len(await lin.messages()) == before
+
+
 async def test_a_way_the_platform_does_not_know_is_explained(world: World) -> None:
     lin = await world.befriends("小林")
     await lin.says("你好")

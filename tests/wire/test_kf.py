@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.gateway import Unread
+from bot.gateway import Parcel, Unread
 from bot.wecom.gateway import WeComGateway
 from bot.wecom.kf_parse import DOOR, understood
 from bot.wecom.legible import legible
@@ -27,6 +27,7 @@ from sop.kf import (
     KfSessionTold,
     KfStaffSpoke,
 )
+from sop.message import Channel, Choice, Content, Option
 from sop.packed import from_plain, to_plain
 from sop.update import MemberDescribed, MessageHeard, MessageRecalled, Unknown, Update
 
@@ -285,3 +286,29 @@ def test_who_looks_after_a_session_is_the_same_after_the_inbox() -> None:
     told = KfSessionTold(at=NOW, member=ALICE, account=ACCOUNT, care=Care.PERSON)
 
     assert from_plain(to_plain(told)).care is Care.PERSON  # type: ignore[attr-defined]
+
+
+LONG = "燕麦拿铁" * 11  # 132 bytes
+
+
+@pytest.mark.parametrize(
+    ("options", "kind"),
+    [
+        ([f"第{number}项" for number in range(10)], "msgmenu"),
+        ([f"第{number}项" for number in range(11)], "text"),
+        ([LONG[:42]], "msgmenu"),
+        ([LONG], "text"),
+    ],
+)
+async def test_a_choice_that_fits_no_menu_is_said_in_words(
+    gateway: WeComGateway, wire: Any, options: list[str], kind: str
+) -> None:
+    shown = tuple(Option(str(number), words) for number, words in enumerate(options))
+    content = Content("选一个", choice=Choice("run:7", "喝什么？", shown))
+
+    await gateway.send(
+        Parcel(channel=Channel.KF, content=content, recipients=(ALICE,), sender=ACCOUNT, key="k")
+    )
+
+    assert wire.last.body["msgtype"] == kind
+    assert all(words in str(wire.last.body) for words in options)
