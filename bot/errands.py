@@ -50,6 +50,7 @@ class Errands:
     bell: Bell
     woken: Bell  # the worker's
     idle_s: float = 60.0
+    only: tuple[str, ...] = ()  # the kinds we run; all when none is named
     _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
     async def run(self) -> None:
@@ -66,7 +67,7 @@ class Errands:
     async def run_once(self) -> int:
         """Run what is due; returns how many that was."""
         now = self.clock.now()
-        errands = await self.db.read(lambda c: ErrandStore(c).waiting(now, AT_ONCE * 4))
+        errands = await self.db.read(lambda c: ErrandStore(c).waiting(now, AT_ONCE * 4, self.only))
         await asyncio.gather(*(self._run(errand) for errand in errands))
         return len(errands)
 

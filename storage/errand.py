@@ -70,10 +70,10 @@ class ErrandStore:
         """How many errands of these kinds are waiting or under way."""
         return self._connection.scalar(select(func.count()).where(errand.c.what.in_(whats))) or 0
 
-    def waiting(self, now: datetime, limit: int) -> list[Errand]:
-        rows = self._connection.execute(
-            select(errand).where(errand.c.due_at <= to_ms(now)).order_by(errand.c.due_at).limit(limit)
-        )
+    def waiting(self, now: datetime, limit: int, only: Collection[str] = ()) -> list[Errand]:
+        """What is due, of these kinds where any is named, the longest due first."""
+        query = select(errand).where(errand.c.due_at <= to_ms(now)).order_by(errand.c.due_at).limit(limit)
+        rows = self._connection.execute(query.where(errand.c.what.in_(only)) if only else query)
         return [_errand(row) for row in rows]
 
     def next_at(self) -> datetime | None:

@@ -19,6 +19,8 @@ HOMES = {
     "coupon": ("coupon",),
     "database": ("db",),
     "user": ("user",),
+    "directory": ("sync",),
+    "way": ("way",),
     "group": ("group",),
 }  # which file holds which commands: only the one that is wanted is imported, the rest is heavy
 
