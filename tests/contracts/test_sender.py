@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 import pytest
 
 from bot.clock import TurnedClock
-from sop.errors import Blocked, Busy, Refused
+from bot.gateway import Parcel
+from sop.errors import Blocked, Busy, Crowded, Refused
 from sop.message import Channel, Content, Message
 from sop.receipt import Sent, State
 from storage import inbox
@@ -31,6 +33,63 @@ CHANNELS = [app(), welcome(), hook(), message("kf"), push("push")]
 
 def named(message: Message) -> str:
     return str(message.channel)
+
+
+# ---------------------------------------------------------------- taking turns
+
+
+async def test_those_who_must_wait_are_given_a_turn_each(office: Office) -> None:
+    office.post.will(Channel.WEBHOOK, *[Crowded("20 a minute", retry_after=6, step=6)] * 5)
+    await office.say(*[hook(f"h{number}") for number in range(5)])
+
+    await office.send()
+
+    turns = [(await office.entry(f"h{number}")).due_at - NOW for number in range(5)]
+    assert turns == [timedelta(seconds=6 * number) for number in range(1, 6)]
+
+
+async def test_one_employee_s_turns_are_not_another_s(office: Office) -> None:
+    office.post.will(Channel.APP, *[Crowded("30 a minute", retry_after=4, step=4)] * 3)
+    await office.say(app("a1"), app("a2"), replace(app("b1"), to_staff="su"))
+
+    await office.send()
+
+    turns = [(await office.entry(key)).due_at - NOW for key in ("a1", "a2", "b1")]
+    assert turns == [timedelta(seconds=seconds) for seconds in (4, 8, 4)]
+
+
+async def test_replies_have_a_line_of_their_own(office: Office) -> None:
+    office.post.will(Channel.WEBHOOK, *[Crowded("20 a minute", retry_after=6, step=6)] * 4)
+    await office.say(*[hook(f"h{number}", urgent=False) for number in range(3)])
+    await office.say(hook("reply"))
+
+    await office.send()
+
+    assert (await office.entry("reply")).due_at - NOW == timedelta(seconds=6)
+
+
+async def test_two_hundred_who_wait_are_asked_for_about_twice_each(office: Office) -> None:
+    """Were they all to try again at each turn, it would be hundreds of times."""
+    sent: list[datetime] = []
+
+    def twenty_a_minute(parcel: Parcel) -> Sent:
+        recent = [at for at in sent if office.clock.now() - at < timedelta(seconds=60)]
+        if len(recent) >= 20:
+            raise Crowded("20 a minute", retry_after=3, step=3)
+        sent.append(office.clock.now())
+        return Sent("no")
+
+    office.post.will(Channel.WEBHOOK, *[twenty_a_minute] * 2000)
+    await office.say(*[hook(f"h{number:03d}") for number in range(200)])
+
+    sender = await office.begin()
+    while len(sent) < 200:
+        while await sender.send_once():
+            pass
+        (await sender.woken.wait(0)).release()  # no worker is here to hear of it
+        await office.clock.turn(timedelta(seconds=3))
+
+    assert len(office.post.asked) < 3 * 200
 
 
 # ---------------------------------------------------------------- sent, later, never

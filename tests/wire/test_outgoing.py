@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from aiohttp import web
+from aiohttp import BodyPartReader, web
 from aiohttp.test_utils import TestServer, unused_port
 
 from bot.clock import SystemClock
-from bot.outgoing import LARGEST_ANSWER, Outgoing
+from bot.outgoing import LARGEST_ANSWER, File, Outgoing
 from sop.errors import Blocked, Busy, Unanswered
 
 
@@ -55,10 +55,44 @@ async def _page(request: web.Request) -> web.Response:
     }[request.match_info["what"]]()
 
 
+async def _takes(request: web.Request) -> web.Response:
+    """A form, read by a parser that knows nothing of how we write one."""
+    form = await request.multipart()
+    part = await form.next()
+    assert isinstance(part, BodyPartReader)
+    whole, last = await part.read(), await form.next()
+    return web.json_response(
+        {"field": part.name, "name": part.filename, "size": len(whole), "sort": part.headers["Content-Type"],
+         "whole": whole.hex(), "alone": last is None, "told": part.headers["Content-Disposition"]}
+    )  # fmt: skip
+
+
+async def _gives(request: web.Request) -> web.Response:
+    if request.query["what"] == "file":
+        return web.Response(body=b"\x00{}", content_type="image/png")
+    return web.json_response({"errcode": 40007})
+
+
+async def _hang_up_later(request: web.Request) -> web.Response:
+    """The first on a connection is answered, the second meets silence."""
+    request.app[ASKED].append(request.path)
+    if len(request.app[ASKED]) > 1:
+        assert request.transport is not None
+        request.transport.abort()
+    return web.json_response({})
+
+
+ASKED = web.AppKey("asked", list[str])
+
+
 @pytest.fixture
 async def server() -> AsyncIterator[TestServer]:
     app = web.Application()
     app.router.add_route("*", "/echo", _echo)
+    app[ASKED] = []
+    app.router.add_post("/takes", _takes)
+    app.router.add_get("/gives", _gives)
+    app.router.add_get("/hang-up-later", _hang_up_later)
     app.router.add_get("/hang-up", _hang_up)
     app.router.add_get("/slow", _slow)
     app.router.add_get("/half", _half)
@@ -80,6 +114,47 @@ async def test_chinese_leaves_as_it_is_and_never_escaped(server: TestServer, out
     )
 
     assert answer == {"method": "POST", "query": {"k": "a+b"}, "raw": '{"text":"你好"}'}
+
+
+@pytest.mark.parametrize("name", ["周报.pdf", 'a "b".pdf', "a\r\nb.pdf", "C:\\d.pdf"])
+async def test_a_file_arrives_whole_under_its_name(server: TestServer, outgoing: Outgoing, name: str) -> None:
+    whole = b"\r\n--boundary\r\n\x00\xff" * 50
+
+    got = await outgoing.json(
+        "POST", str(server.make_url("/takes")), file=File("media", name, "application/pdf", whole)
+    )
+
+    assert (got["field"], got["whole"], got["alone"]) == ("media", whole.hex(), True)
+    assert got["sort"] == "application/pdf"
+    assert got["name"].endswith(".pdf")
+    assert f"filelength={len(whole)}" in got["told"]
+
+
+async def test_a_chinese_name_is_not_encoded(server: TestServer, outgoing: Outgoing) -> None:
+    file = File("media", "周报.pdf", "application/pdf", b"123456")
+
+    assert (await outgoing.json("POST", str(server.make_url("/takes")), file=file))["name"] == "周报.pdf"
+
+
+async def test_a_file_comes_back_as_bytes_and_a_refusal_as_what_it_says(
+    server: TestServer, outgoing: Outgoing
+) -> None:
+    url = str(server.make_url("/gives"))
+
+    assert await outgoing.file(url, query={"what": "file"}) == b"\x00{}"
+    assert await outgoing.file(url, query={"what": "refusal"}) == {"errcode": 40007}
+
+
+async def test_a_question_on_a_broken_connection_is_asked_once(
+    server: TestServer, outgoing: Outgoing
+) -> None:
+    url = str(server.make_url("/hang-up-later"))
+    await outgoing.json("GET", url)
+
+    with pytest.raises(Unanswered):
+        await outgoing.json("GET", url)
+
+    assert len(server.app[ASKED]) == 2
 
 
 async def test_nobody_listening_means_not_sent(outgoing: Outgoing) -> None:
