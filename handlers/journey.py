@@ -139,8 +139,9 @@ def _recipients(due_steps: Sequence[Due], ctx: Context) -> dict[int, Recipient]:
             one,
             members.get(one.whom),
             groups.get(one.whom),
-            arrived[one.id].get("staff", friends.get(one.whom, "")),
+            friends.get(one.whom, ""),
             arrived[one.id].get("welcome_code", ""),
+            arrived[one.id].get("staff", ""),
         )
         for one in active
     }
@@ -228,10 +229,12 @@ def end_for(member: str, signal: Signal | None, ctx: Context) -> None:
 def end_without_friends(told: FriendLost | FriendAdded, ctx: Context) -> None:
     """With the last friendship goes the last way to reach a member, also when we hear of its end before its beginning.
 
-    Who lost their friend because the employee left waits for somebody to take them over.
+    Who lost their friend because the employee left, or hands them over, waits for somebody to take them over.
     """
     friendship = ctx.tx.members.friendship(told.member, told.staff)
     is_over = friendship is not None and friendship.lost_at is not None and friendship.lost_by != LEFT
+    if isinstance(told, FriendLost) and told.transferred:
+        return
     if is_over and not ctx.tx.members.friends(told.member):
         _end_all(told.member, ctx)
 

@@ -42,7 +42,7 @@ def forget_friendship(lost: FriendLost, ctx: Context) -> None:
     SightingStore(ctx.tx.connection).forget(lost.member, lost.staff)
     if lost.by == "staff":  # who was deleted by the member still has them, and their tags, in the list
         ctx.tx.marks.forget_friendship(lost.member, lost.staff)
-    if not ctx.tx.members.friends(lost.member):
+    if not lost.transferred and not ctx.tx.members.friends(lost.member):
         ctx.tx.outbox.cancel(member=lost.member, reason="已不再是好友，取消发送")
 
 

@@ -17,6 +17,7 @@ from sop.template import Confirm, NoConfirm
 from sop.update import (
     ClockTicked,
     ConsentChanged,
+    FriendAdded,
     FriendLost,
     GroupDismissed,
     Kind,
@@ -106,6 +107,8 @@ def recall_after_opt_out(changed: ConsentChanged, ctx: Context) -> None:
 
 @router.observe(Kind.FRIEND_LOST)
 def recall_after_loss(lost: FriendLost, ctx: Context) -> None:
+    if lost.transferred:  # who takes them over says it
+        return
     _recall(
         ctx.tx.outbox.created_for(lost.member, sender=lost.staff), "对方已不再是好友，从群发任务里撤出", ctx
     )
@@ -134,6 +137,18 @@ def _follows(entry: Entry, group: Group | None, ctx: Context) -> bool:
 @router.observe(Kind.GROUP_DISMISSED)
 def recall_after_dismissal(dismissed: GroupDismissed, ctx: Context) -> None:
     _recall(ctx.tx.outbox.created_for(dismissed.group), "群已解散，从群发任务里撤出", ctx)
+
+
+@router.observe(Kind.FRIEND_ADDED)
+def take_over(added: FriendAdded, ctx: Context) -> None:
+    """What waits for a member in the name of somebody who is their friend no more, the new friend says."""
+    friends = {friend.staff for friend in ctx.tx.members.friends(added.member)}
+    if added.staff not in friends:
+        return
+    orphaned = [one for one in ctx.tx.staff.to_say_to(added.member) if one.message.sender not in friends]
+    for entry in orphaned:
+        ctx.tx.staff.pass_on(entry, added.staff)
+    _take_back_tasks(orphaned, ctx)
 
 
 @router.observe(Kind.STAFF_CHANGED)

@@ -46,6 +46,7 @@ class Recipient:
     group: Group | None = None
     friend: str = ""  # the staff member whose friend the member is
     welcome_code: str = ""  # of a friendship that has just begun
+    greeter: str = ""  # with whom it has begun; half a friend can be welcomed already
 
     @property
     def called(self) -> str:
@@ -115,6 +116,8 @@ class Scribe:
                 return wrote_to or self.ctx.settings.kf_account
             case Channel.WEBHOOK:
                 return self.ctx.settings.webhook
+            case Channel.WELCOME:
+                return to.greeter or to.friend
             case _:
                 return to.group.owner if to.group else to.friend
 

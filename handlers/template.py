@@ -62,6 +62,8 @@ def _about(update: Update) -> tuple[str, ...]:
 def _starts(template: Template, update: Update, member: Member, ctx: Context) -> bool:
     group = ctx.tx.groups.get(update.group) if isinstance(update, MembersJoined) else None
     link = ctx.tx.links.get(update.token) if isinstance(update, LinkVisited) else None
+    if isinstance(update, FriendAdded) and _welcomed_before(template, update, ctx):
+        return False
     if isinstance(update, FriendAdded) and update.half and _only_welcomes(template):
         update = replace(update, half=False)  # a half friendship can be welcomed, and nothing else
     return starts(
@@ -71,6 +73,13 @@ def _starts(template: Template, update: Update, member: Member, ctx: Context) ->
         first=member.first_seen == update.at,
         template=link.template if link else "",
     )
+
+
+def _welcomed_before(template: Template, added: FriendAdded, ctx: Context) -> bool:
+    """Who was welcomed as half a friend brings no second code when the friendship is whole."""
+    if added.welcome_code or not _only_welcomes(template):
+        return False
+    return added.member in ctx.tx.journeys.latest(template.id, [added.member])
 
 
 def _only_welcomes(template: Template) -> bool:

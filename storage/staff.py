@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import (
     Column,
+    ColumnElement,
     Connection,
     PrimaryKeyConstraint,
     Select,
@@ -98,16 +99,17 @@ class StaffStore:
 
     def to_send(self, staff: str) -> list[Entry]:
         """What an employee was to send or confirm, and nobody has yet."""
-        rows = self._connection.execute(
-            select(outbox)
-            .where(
-                outbox.c.sender == staff,
-                outbox.c.channel.in_((Channel.GROUP_SEND, Channel.MOMENT, Channel.WELCOME)),
-                outbox.c.state.in_((State.WAITING, State.CREATED)),
-            )
-            .order_by(outbox.c.id)
-        )
-        return [entry(row) for row in rows]
+        return self._open(outbox.c.sender == staff)
+
+    def to_say_to(self, member: str) -> list[Entry]:
+        """What employees were to send to a member, and have not yet."""
+        return self._open(outbox.c.member == member)
+
+    def _open(self, whose: ColumnElement[bool]) -> list[Entry]:
+        by_staff = outbox.c.channel.in_((Channel.GROUP_SEND, Channel.MOMENT, Channel.WELCOME))
+        unsent = outbox.c.state.in_((State.WAITING, State.CREATED))
+        query = select(outbox).where(whose, by_staff, unsent).order_by(outbox.c.id)
+        return [entry(row) for row in self._connection.execute(query)]
 
     def pass_on(self, waiting: Entry, staff: str) -> None:
         """Another employee says it; equal messages are found by sender, so they are told apart anew."""
