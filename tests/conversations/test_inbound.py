@@ -55,7 +55,6 @@ async def on_the_way(world: World) -> Person:
     """A member whose only friend is suhe, in the middle of the seven days."""
     await world.publishes("seven_day_growth")
     lin = await world.befriends("小林", "suhe")
-    await world.turn_to(july(2, "19:45"))
     return lin
 
 
@@ -66,7 +65,8 @@ async def test_who_leaves_in_the_middle_of_a_plan_sends_nothing_more_and_operato
 
     world.sim.acts.office.leave_corp("suhe")
     await world.settle()
-    await world.turn_to(july(4, "22:00"))
+    await world.leap_to(july(3, "19:28"))
+    await world.turn(minutes=10)
 
     left = [text for text in operator_read(world) if "离开企业" in text]
     assert len(left) == 1
@@ -82,7 +82,8 @@ async def test_who_takes_over_carries_the_plan_on(world: World) -> None:
 
     world.sim.acts.office.take_over(lin.id, "suhe", "linmo")
     await world.settle()
-    await world.turn_to(july(3, "19:40"))
+    await world.leap_to(july(3, "19:28"))
+    await world.turn(minutes=10)
 
     (journey,) = await world.ask(lambda tx: tx.journeys.of(lin.id))
     assert journey.state == "active"
@@ -107,7 +108,8 @@ async def test_an_employee_with_another_number_goes_on_as_before(world: World) -
 
     world.sim.acts.office.renumber("suhe", "suhe.2")
     await world.settle()
-    await world.turn_to(july(3, "19:40"))
+    await world.leap_to(july(3, "19:28"))
+    await world.turn(minutes=10)
 
     assert await world.ask(lambda tx: tx.members.friendships()) == {(lin.id, "suhe.2")}
     assert world.waiting_for("suhe.2")
