@@ -52,10 +52,9 @@ async def many(world: World, *names: str) -> list[Person]:
 
 
 async def on_the_way(world: World) -> Person:
-    """A member whose only friend is suhe, in the middle of the seven days."""
+    """A member whose only friend is suhe, at the beginning of the seven days."""
     await world.publishes("seven_day_growth")
-    lin = await world.befriends("小林", "suhe")
-    return lin
+    return await world.befriends("小林", "suhe")
 
 
 async def test_who_leaves_in_the_middle_of_a_plan_sends_nothing_more_and_operators_hear_of_it(
