@@ -43,6 +43,8 @@ class Demand:
 class Shared(Protocol):
     """Open it as an async context manager."""
 
+    lasts: bool  # whether it remembers what was taken when the process ends
+
     async def take(self, demands: Sequence[Demand], now: datetime) -> float:
         """Take every demand and return 0, or take none and return the seconds to wait."""
         ...

@@ -16,6 +16,8 @@ ROUNDING = 1e-6
 class MemoryShared:
     """The promises of :class:`~storage.shared.Shared` within one process."""
 
+    lasts = False
+
     def __init__(self) -> None:
         self._levels: dict[str, tuple[float, float, float]] = {}  # key → level, as of, full again at
         self._blocked: dict[str, float] = {}

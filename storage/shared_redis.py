@@ -69,6 +69,8 @@ return 1
 class RedisShared:
     """The promises of :class:`~storage.shared.Shared` for any number of processes."""
 
+    lasts = True
+
     def __init__(self, redis: Redis, ears: Redis, *, prefix: str = "qunxing:") -> None:
         """``ears`` waits for bells and so must have no socket timeout."""
         self._redis, self._ears, self._prefix = redis, ears, prefix

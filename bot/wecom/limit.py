@@ -56,6 +56,13 @@ def of_receivers(app: str, staff: Sequence[str], accounts: int = 0) -> list[Dema
     return [whole, *day, *(demand for one in staff for demand in _of_receiver(app, one))]
 
 
+def spent_on(app: str, staff: str, window: float, count: int) -> list[Demand]:
+    """What ``count`` app messages of the last ``window`` seconds have taken already."""
+    return [
+        Demand(one.key, one.limit, count) for one in _of_receiver(app, staff) if one.limit.seconds == window
+    ]
+
+
 def _of_receiver(app: str, one: str) -> list[Demand]:
     """One employee is one, however their id is written."""
     name, limits = (EVERYBODY, EVERYONE) if one == EVERYBODY else (person(one), RECEIVER)

@@ -5,8 +5,12 @@ What the platform would refuse is refused before anything leaves; files are hand
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from bot.gateway import Parcel
@@ -19,11 +23,12 @@ from bot.wecom.media import FORGOTTEN, Library, files_of
 from bot.wecom.moment import Moments
 from bot.wecom.words import Body, Handed
 from sop.card import Card
-from sop.errors import Busy, Refused, Unanswered
+from sop.errors import Blocked, Busy, Refused, Unanswered
 from sop.message import CAPABILITIES, Channel, Form
 from sop.receipt import Sent
 from storage.engine import Database
 from storage.tag import TagStore
+from storage.told import told_staff
 
 MOST = {  # recipients of one request; one where nothing is said
     (Channel.APP, "staff"): 1000,
@@ -46,6 +51,8 @@ class Sending:
     def __post_init__(self) -> None:
         self.library = Library(self.client, self.db)
         self._chats, self._moments = Chats(self.client), Moments(self.client)
+        self._recollected = self.db is None or self.client.shared.lasts
+        self._recollecting = asyncio.Lock()
 
     async def send(self, parcel: Parcel) -> Sent:
         _must_be_sendable(parcel)
@@ -134,6 +141,7 @@ class Sending:
     async def _app(self, parcel: Parcel, handed: Handed) -> Sent:
         credentials = self.client.credentials
         app = credentials.app(parcel.sender)
+        await self._recollect()
         answer = await self.client.post(
             "message/send",
             credentials.of_app(app),
@@ -141,6 +149,20 @@ class Sending:
             demands=limit.of_receivers(app.name, parcel.recipients, self.client.settings.accounts),
         )
         return Sent(str(answer.get("msgid") or parcel.key), _not_reached(parcel.recipients, answer))
+
+    async def _recollect(self) -> None:
+        """After a restart, what staff were told shortly before still counts: what is too much is dropped in silence."""
+        async with self._recollecting:
+            if self.db is None or self._recollected:
+                return
+            now = self.client.clock.now()
+            for window in (limit.MINUTE_S, limit.HOUR_S):
+                told = await self.db.read(partial(told_staff, since=now - timedelta(seconds=window)))
+                for (sender, staff), count in told.items():
+                    with suppress(Blocked):  # by an app there is no more
+                        app = self.client.credentials.app(sender)
+                        await self.client.shared.take(limit.spent_on(app.name, staff, window, count), now)
+            self._recollected = True
 
     async def _appchat(self, parcel: Parcel, handed: Handed) -> Sent:
         credentials = self.client.credentials

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
 import pytest
 
+from bot.chance import SeededChance
+from bot.gateway import Parcel
+from bot.outgoing import Outgoing
+from bot.setting import wecom_settings
+from bot.wecom.gateway import WeComGateway
+from sop.errors import Busy
 from sop.message import Channel, Content, Message
 from storage.alarm import open_alarms
+from storage.shared_memory import MemoryShared
 from storage.tx import Tx
 from tests.world import THURSDAY, World, world_at
 
@@ -111,3 +119,31 @@ async def test_a_banned_address_asks_for_no_token_for_an_hour_and_then_goes_on_b
     assert "约 1 小时" in said
     assert "qunxing check" in said
     assert delivered(world) == 10
+
+
+async def test_after_a_restart_what_staff_were_told_before_still_counts(world: World) -> None:
+    """As many messages as may go, a restart, and as many again: the platform would drop the rest in silence."""
+    await tell_staff(world, 40)
+    before, sent = delivered(world), 0
+    async with Outgoing(world.clock) as outgoing:
+        gateway = WeComGateway(
+            wecom_settings(world.app.config),
+            outgoing,
+            world.clock,
+            SeededChance(3),
+            MemoryShared(),
+            world.app.db,
+        )
+        for number in range(30):
+            with suppress(Busy):
+                await gateway.send(parcel(f"again:{number}"))
+                sent += 1
+
+    assert before >= 12
+    assert before + sent <= 24
+
+
+def parcel(key: str) -> Parcel:
+    return Parcel(
+        channel=Channel.APP, content=Content("再说一件事"), recipients=("linmo",), audience="staff", key=key
+    )
