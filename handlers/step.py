@@ -14,9 +14,9 @@ from typing import Any
 
 from handlers.context import Context
 from sop.coupon import Batch
-from sop.group import Group, GroupKind
+from sop.group import Group
 from sop.interaction import menu, pick
-from sop.journey import DueStep, Journey, day_of
+from sop.journey import DueStep, Journey, channel_for, day_of
 from sop.link import absolute, short
 from sop.member import Member
 from sop.message import CAPABILITIES, Channel, Content, Link, Message
@@ -99,13 +99,10 @@ class Scribe:
     def _channel(self, step: Step, to: Recipient) -> Channel | Unsaid:
         if step.channel is Channel.WELCOME and not to.welcome_code:
             return Unsaid("没有欢迎码：客户端已设置欢迎语，或已经聊过")
-        if step.channel is not None:
-            return step.channel
-        if to.group is not None:
-            if to.group.kind == GroupKind.IMPORTED:
-                return Unsaid("导入的群不能发送")
-            return Channel.WEBHOOK if to.group.kind == GroupKind.INTERNAL else Channel.GROUP_SEND
-        return Channel.APP if to.member is not None and to.member.staff else Channel.GROUP_SEND
+        kind = to.group.kind if to.group else ""
+        staff = to.member is not None and to.member.staff
+        channel = channel_for(step, subject=to.journey.subject, group_kind=kind, staff=staff)
+        return channel or Unsaid("导入的群不能发送")
 
     def _sender(self, channel: Channel, to: Recipient) -> str:
         match channel:

@@ -285,18 +285,16 @@ def fate_reason(wait: DueStep, decided: Fate, zone: str) -> str:
     }[decided]
 
 
-def channel_for(
-    step: Step, *, subject: Subject, group_kind: str = "", kf_open: bool = False
-) -> Channel | None:
+def channel_for(step: Step, *, subject: Subject, group_kind: str = "", staff: bool = False) -> Channel | None:
     """The channel a step leaves by; None when nothing reaches this group.
 
-    A step that names a channel gets it. Otherwise a member who wrote to 微信客服 lately is answered there, other members
-    and customer groups are reached by group-send, internal groups by their webhook.
+    A step that names a channel gets it. Otherwise members and customer groups are reached by group-send, staff by
+    their app, internal groups by their webhook.
     """
     if step.channel is not None:
         return step.channel
     if subject is Subject.MEMBER:
-        return Channel.KF if kf_open else Channel.GROUP_SEND
+        return Channel.APP if staff else Channel.GROUP_SEND
     return {GroupKind.CUSTOMER: Channel.GROUP_SEND, GroupKind.INTERNAL: Channel.WEBHOOK}.get(
         GroupKind(group_kind)
     )

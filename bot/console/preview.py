@@ -64,7 +64,8 @@ def preview(template: Template, to: Member | Group, now: datetime, zone: str) ->
 def _step(template: Template, index: int, to: Member | Group, anchor: datetime, zone: str) -> StepPreview:
     step, at = template.steps[index], due(template, index, anchor, zone).at
     kind = to.kind if isinstance(to, Group) else ""
-    channel = channel_for(step, subject=template.subject, group_kind=kind)
+    staff = isinstance(to, Member) and to.staff
+    channel = channel_for(step, subject=template.subject, group_kind=kind, staff=staff)
     personal = isinstance(to, Member) and (channel is None or CAPABILITIES[channel].individual_text)
     day = (local_day(at, zone) - local_day(anchor, zone)).days
     said = words(

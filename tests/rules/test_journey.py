@@ -391,10 +391,10 @@ def test_updates_are_read_as_signals(update: Update, shows: Signal | None) -> No
 
 
 @pytest.mark.parametrize(
-    ("named", "subject", "kind", "kf_open", "channel"),
+    ("named", "subject", "kind", "staff", "channel"),
     [
         (None, Subject.MEMBER, "", False, Channel.GROUP_SEND),
-        (None, Subject.MEMBER, "", True, Channel.KF),
+        (None, Subject.MEMBER, "", True, Channel.APP),
         (Channel.WELCOME, Subject.MEMBER, "", True, Channel.WELCOME),
         (None, Subject.GROUP, "customer", False, Channel.GROUP_SEND),
         (None, Subject.GROUP, "internal", False, Channel.WEBHOOK),
@@ -402,8 +402,8 @@ def test_updates_are_read_as_signals(update: Update, shows: Signal | None) -> No
     ],
 )
 def test_the_rule_chooses_a_channel_that_reaches(
-    named: Channel | None, subject: Subject, kind: str, kf_open: bool, channel: Channel | None
+    named: Channel | None, subject: Subject, kind: str, staff: bool, channel: Channel | None
 ) -> None:
     said = step(After(delay=timedelta()), channel=named)
 
-    assert channel_for(said, subject=subject, group_kind=kind, kf_open=kf_open) is channel
+    assert channel_for(said, subject=subject, group_kind=kind, staff=staff) is channel
