@@ -309,6 +309,9 @@ class Aibots:
 
     def _note(self, bot: Bot, told: Told, attempt: int, outcome: str) -> None:
         plain = json.dumps(told, ensure_ascii=False)
+        if told["msgtype"] == "stream":  # a question, and no news
+            self.world.journal.note("poll", door=f"aibot/{bot.name}", attempt=attempt, outcome=outcome)
+            return
         self.world.journal.note(
             "callback",
             id=f"bot{told['msgid']}",

@@ -270,6 +270,12 @@ def _tick(world: World, entry: dict[str, Any]) -> dict[str, Any]:
         case "delivery":
             to = world.groups[entry["to"]].name if entry["to"] in world.groups else world.name_of(entry["to"])
             text = f"{to}：{entry['text'][:24]}"
+        case "frame":
+            text, good = f"{entry['cmd']} → {entry['code'] or 'ok'}", entry["code"] == 0
+        case "poll":
+            text = f"{entry['door']} · 取流式回复"
+        case "aibot":
+            text, good = f"{entry['bot']} 的回复不被接受：{entry['reason']}", False
         case "visit":
             text = f"{world.name_of(entry['who'])} {entry['method']} {urlsplit(entry['url']).path} → {entry['status']}"
             good = 0 < entry["status"] < 500

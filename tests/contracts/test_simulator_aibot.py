@@ -16,7 +16,7 @@ from aiohttp import web
 from bot.cipher import Cipher
 from bot.simulator.aibot_reply import INVALID_REQUEST, STREAM_OVER, Exchange, take
 from bot.simulator.calls import Refusal
-from tests.contracts.robots import START, Bench, bench_of
+from tests.contracts.robots import START, Bench, bench_of, connected
 
 ALONE = "aibot/helper/linmo"
 Answer = Callable[[dict[str, Any]], dict[str, Any] | None]
@@ -193,6 +193,19 @@ async def test_an_answer_wrongly_wrapped_is_not_taken(stub: Stub, spoilt: dict[s
 
     assert stub.bench.said(ALONE) == []
     await runner.cleanup()
+
+
+async def test_the_chat_page_tells_of_everything_that_happened() -> None:
+    async with bench_of("websocket") as bench, connected(bench), aiohttp.ClientSession() as browser:
+        bench.sim.bots.say("linmo", "待办")
+        await bench.told()
+        bench.sim.journal.note("aibot", bot="helper", refused=40058, reason="stream.id")
+        bench.sim.journal.note("poll", door="aibot/helper", attempt=1, outcome="acked")
+
+        async with browser.get(f"{bench.sim.api_base}/sim/api/view", params={"who": "linmo"}) as shown:
+            ticker = [tick["text"] for tick in (await shown.json())["ticker"]]
+
+    assert ticker[:2] == ["aibot_subscribe → ok", "aibot/helper · text → 已收到"]
 
 
 async def test_the_chat_page_has_the_bot_and_its_groups(stub: Stub) -> None:
