@@ -5,7 +5,7 @@ from __future__ import annotations
 from handlers.context import Context
 from handlers.filters import Ticked
 from handlers.router import Router
-from sop.archive import ArchiveRang
+from sop.archive import ArchiveDecided, ArchiveRang, purpose
 from sop.update import ClockTicked, Kind
 from storage.errand import Errand
 
@@ -15,6 +15,15 @@ router = Router("archive")
 @router.observe(Kind.ARCHIVE_RANG)
 def read_on_ring(rang: ArchiveRang, ctx: Context) -> None:
     _read(ctx)
+
+
+@router.observe(Kind.ARCHIVE_DECIDED)
+def remember(decided: ArchiveDecided, ctx: Context) -> None:
+    """A callback tells that a member agreed; what was decided later, or is read in the archive itself, stays."""
+    about = purpose(decided.scope)
+    known = ctx.tx.consent.in_force(decided.member, about)
+    if known is None or known.at < decided.at:
+        ctx.tx.consent.decide(decided.member, decided.agreed, channel="archive", purpose=about)
 
 
 @router.observe(Kind.CLOCK_TICKED, where=Ticked("archive"))

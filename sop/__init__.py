@@ -32,6 +32,7 @@ way             渠道活码    a QR code that leads to staff or into a group, a
 greeting        入群欢迎语  what a group says to a newcomer, from the platform's library
 statistic       统计        what the platform counts by day, per owner or for the whole corp
 mark            标记        a tag as the platform carries it on one friendship
+notice          平台通知    what the platform tells of itself and of the corp
 receipt         回执        what the platform told us of a message
 activity        行为        a logged fact
 engagement      活跃度      the score

@@ -8,7 +8,7 @@ from typing import Any
 
 from bot.simulator.acts import BY_QR, Acts
 from bot.simulator.callbacks import Callbacks
-from bot.simulator.notices import NOTICES, announce
+from bot.simulator.notice import NOTICES, announce
 from bot.simulator.world import World
 
 

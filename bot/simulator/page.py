@@ -16,7 +16,7 @@ from aiohttp import web
 from bot.clock import TurnedClock
 from bot.simulator import phone
 from bot.simulator.control import WHO
-from bot.simulator.notices import NOTICES
+from bot.simulator.notice import NOTICES
 from bot.simulator.task import CHINA
 from bot.simulator.world import World
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.simulator.notices import NOTICES
+from bot.simulator.notice import NOTICES
 from bot.wecom.parse import parse
 from sop.notice import PlatformTold
 from sop.update import CardClicked, FriendAdded, MembersLeft, MessageHeard, TagEdited, Unknown, Update

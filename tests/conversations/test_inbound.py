@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from bot.simulator.faults import Fault
-from bot.simulator.notices import announce
+from bot.simulator.notice import announce
 from bot.simulator.world import Group, app_talk
+from sop.archive import purpose
 from storage.alarm import open_alarms
 from storage.operator import OPERATOR, OperatorStore
 from tests.world import Person, World, july
@@ -171,6 +172,17 @@ async def test_the_whole_friend_heard_before_the_half_one_is_whole(world: World)
     await world.settle()
 
     assert await world.ask(lambda tx: tx.members.friendships()) == {(lin.id, "linmo")}
+
+
+async def test_who_agrees_to_be_archived_is_remembered_to_have(world: World) -> None:
+    lin = await world.befriends("小林")
+
+    world.sim.acts.office.agree_to_archive(lin.id, "linmo")
+    await world.settle()
+
+    decided = await world.ask(lambda tx: tx.consent.in_force(lin.id, purpose("linmo")))
+    assert decided is not None
+    assert decided.granted
 
 
 # ---------------------------------------------------------------- groups
