@@ -216,7 +216,3 @@ class Gateway(Protocol):
     async def who(self, code: str) -> Identity:
         """Who came back from the login page with this one-use code."""
         ...
-
-    async def ping(self) -> None:
-        """Raise what is wrong with credentials or reachability; used by ``qunxing check``."""
-        ...

@@ -22,7 +22,6 @@ from bot.wecom.settings import WeComSettings
 from bot.wecom.task import Tasks
 from sop.archive import ArchiveDecided
 from sop.card import Card
-from sop.errors import Blocked
 from sop.kf import Care, KfMoved, KfSessionTold
 from sop.message import CAPABILITIES, Capabilities, Channel
 from sop.moment import MomentReported
@@ -183,12 +182,3 @@ class WeComGateway(WeComRegistry):
             member=str(answer.get("external_userid") or ""),
             openid=str(answer.get("openid") or ""),
         )
-
-    async def ping(self) -> None:
-        configured = self._client.credentials.configured()
-        if not configured:
-            raise Blocked(
-                "没有配置任何企业微信密钥，请在 config.toml 填写 [[wecom.app]] 或 wecom.contact.secret"
-            )
-        for credential in configured:
-            await self._client.tokens.get(credential)

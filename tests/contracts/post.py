@@ -169,6 +169,3 @@ class Post:
 
     async def who(self, code: str) -> Identity:
         raise NotImplementedError
-
-    async def ping(self) -> None:
-        raise NotImplementedError

@@ -264,7 +264,3 @@ async def test_a_token_ended_early_costs_one_fetch_and_loses_nothing(bench: Benc
     bench.simulator.credentials.revoke()
 
     assert await bench.gateway.staff() == ("linmo", "suhe")
-
-
-async def test_a_ping_finds_everything_in_order(bench: Bench) -> None:
-    await bench.gateway.ping()

@@ -318,20 +318,6 @@ async def test_without_a_feed_the_archive_says_that_it_cannot_be_heard(wire: Any
         await with_settings(wire, clock).hear_archive(0)
 
 
-async def test_ping_tries_every_secret(gateway: WeComGateway, wire: Any, clock: TurnedClock) -> None:
-    await gateway.ping()
-
-    assert sorted(wire.fetches) == [
-        "app-secret",
-        "archive-secret",
-        "contact-secret",
-        "kf-secret",
-        "second-secret",
-    ]
-    with pytest.raises(Blocked, match=r"\[\[wecom\.app\]\]"):
-        await with_settings(wire, clock, apps=()).ping()
-
-
 def test_no_secret_can_be_read_off_the_settings() -> None:
     shown = repr(replace(SETTINGS, contact_secret="contact-secret"))
 
