@@ -7,6 +7,7 @@ from typing import Any
 
 from bot.simulator.faults import Fault
 from bot.simulator.world import Friendship
+from storage.alarm import open_alarms
 from storage.errand import Errand
 from tests.world import Person, World
 
@@ -205,3 +206,84 @@ async def test_an_employee_the_platform_does_not_know_spoils_nothing_for_others(
     await world.turn(minutes=1)
 
     assert await friends(world) == {(lin.id, "suhe")}
+
+
+# ---------------------------------------------------------------- a platform that answers badly
+
+
+async def alarms(world: World) -> list[str]:
+    return [alarm.text for alarm in await world.app.db.read(open_alarms)]
+
+
+def crowd(world: World, count: int, staff: str = "linmo") -> None:
+    for number in range(count):
+        person = world.sim.acts.meet(f"小林{number}")
+        world.sim.world.friendships[staff, person.id] = Friendship(staff, person.id, world.clock.now())
+
+
+async def test_a_place_the_platform_has_lost_is_begun_again(world: World) -> None:
+    crowd(world, 150)
+    world.sim.faults.add(
+        Fault(where="api", what="refuse", match="externalcontact/batch/get_by_user", code=50100)
+    )
+
+    walk = Errand(what="friends", whom="0", at=world.clock.now(), data=a_walk(world, cursor="100"))
+    await world.change(lambda tx: tx.errands.add(walk))
+    await world.turn(minutes=1)
+
+    assert len(await friends(world)) == 150
+
+
+async def test_pages_that_go_round_in_circles_end_the_walk_and_nobody_s_friendship(world: World) -> None:
+    lin = await world.befriends("小林")
+    crowd(world, 250)
+
+    def plan(tx: Any) -> None:
+        data = a_walk(
+            world, cursor="50", used=["150"]
+        )  # the page after 50 says to go on at 150, where we were
+        tx.errands.add(Errand(what="friends", whom="0", at=tx.now, data=data))
+
+    await world.change(plan)
+    await world.turn(minutes=1)
+
+    assert len(world.sim.journal.of("call", api="externalcontact/batch/get_by_user")) == 1
+    assert await world.ask(lambda tx: tx.errands.count(["friends"])) == 0
+    assert (lin.id, "linmo") in await friends(world)
+
+
+async def test_an_employee_without_a_licence_is_told_and_keeps_their_friends(world: World) -> None:
+    lin = await world.befriends("小林", "suhe")
+    world.sim.world.staff["suhe"].licensed = False
+
+    await world.turn(hours=1)
+
+    assert (lin.id, "suhe") in await friends(world)
+    assert any("suhe" in text and "许可" in text for text in await alarms(world))
+
+
+async def test_with_very_many_staff_groups_are_found_by_their_owners(world: World) -> None:
+    world.sim.world.rules.unfiltered_staff = 1
+    deafen(world)
+
+    await world.founds("新手群")
+    await looks_first(world)
+
+    assert [group.name for group in await world.ask(lambda tx: tx.groups.all())] == ["新手群"]
+
+
+async def test_a_garbled_page_is_asked_for_again_and_nothing_is_lost(world: World) -> None:
+    crowd(world, 5)
+    world.sim.faults.add(
+        Fault(where="api", what="garble", match="externalcontact/batch/get_by_user", times=2)
+    )
+
+    await looks_first(world)
+    await world.turn(minutes=2)
+
+    assert len(await friends(world)) == 5
+
+
+def a_walk(world: World, *, cursor: str = "", used: list[str] | None = None) -> dict[str, Any]:
+    """The data of a walk through 林墨's friends that has come so far."""
+    return {"staff": ["linmo"], "cursor": cursor, "used": used or [], "walk": world.clock.now().isoformat()}
