@@ -46,7 +46,9 @@ def knock_of(corp: str, door: str, said: bytes, now: datetime, *, request: str =
     msgid = told.get("msgid")
     identity = f"msgid {msgid}".encode() if isinstance(msgid, str) and msgid else said
     envelope = {"at": now.timestamp(), "request": request, "told": told}
-    body = json.dumps(envelope, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    body = json.dumps(envelope, ensure_ascii=False).encode(
+        "utf-8", "replace"
+    )  # halves of characters are none
     return Knock(key_of(corp, door, identity), door, body, _lane(told, door), now)
 
 
@@ -187,7 +189,7 @@ def _words(kind: str, content: Plain) -> str:
         items = content.get("msg_item")
         parts = [_words(str(item["msgtype"]), item[str(item["msgtype"])]) for item in _many(items)]
         return "\n".join(part for part in parts if part)
-    return str(content.get("content") or "") if kind in ("text", "voice") else ""
+    return str(content.get("content") or "").replace("\0", "") if kind in ("text", "voice") else ""
 
 
 def _quoted(quote: Any) -> str:
@@ -329,6 +331,8 @@ def _many(items: Any) -> Sequence[Any]:
 def _id(name: str, value: Any) -> str:
     if not isinstance(value, str) or not value:
         raise Malformed(f"{name} is missing")
+    if not value.isprintable():
+        raise Malformed(f"{name} holds signs that are none")
     if len(value) > LONGEST_ID:
         raise Malformed(f"{name} is longer than {LONGEST_ID} characters")
     return value

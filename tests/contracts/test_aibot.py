@@ -239,6 +239,31 @@ async def test_a_request_nobody_acknowledges_is_unknown(lined: Bench) -> None:
         await lined.gateway.send(parcel("在吗", ticket=ticket))
 
 
+@pytest.mark.parametrize(
+    "frame",
+    [
+        "",
+        "not json",
+        "[]",
+        "{}",
+        '{"cmd": "aibot_msg_callback"}',
+        '{"cmd": "aibot_msg_callback", "headers": {"req_id": 7}, "body": {}}',
+        '{"cmd": "aibot_msg_callback", "headers": {"req_id": "1"}, "body": []}',
+        '{"cmd": "something_new", "headers": {"req_id": "1"}, "body": {}}',
+        '{"headers": {"req_id": "nobody asked"}, "errcode": 0}',
+        '{"cmd": "aibot_msg_callback", "headers": {"req_id": "1"}, "body": {"msgtype": "\\ud800"}}',
+        "[" * 50_000,
+    ],
+)
+async def test_a_frame_that_makes_no_sense_stops_nothing(lined: Bench, frame: str) -> None:
+    await lined.sim.bots.sockets.living["helper"].socket.send_str(frame)
+
+    ticket = await spoken(lined)
+    await lined.gateway.send(parcel("还在", ticket=ticket))
+
+    assert lined.said(ALONE) == ["还在"]
+
+
 async def test_the_thirty_first_message_of_a_minute_waits_at_home(lined: Bench) -> None:
     await spoken(lined)
     sent, waits = 0, 0.0

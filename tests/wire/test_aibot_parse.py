@@ -220,6 +220,7 @@ def test_what_we_have_no_name_for_is_unknown_and_harmless(fields: dict[str, Any]
         b'{"msgtype": "text", "text": {"content": "x"}, "from": {"userid": ""}}',
         b'{"msgtype": "text", "text": {"content": "x"}, "from": {"userid": "%s"}}' % (b"a" * 65),
         b'{"msgtype": "text", "text": {"content": "x"}, "chattype": "group", "from": {"userid": "a"}}',
+        b'{"msgtype": "text", "text": {"content": "x"}, "from": {"userid": "a\\u0000b"}}',
         b'{"msgtype": "mixed", "mixed": {"msg_item": [{"msgtype": "text"}]}, "from": {"userid": "a"}}',
         b'{"msgtype": "event", "event": {"eventtype": "feedback_event"}, "from": {"userid": "a"}}',
         b'{"msgtype": "event", "create_time": 99999999999999, "event": {"eventtype": "enter_chat"}, "from": {"userid": "a"}}',
@@ -231,6 +232,15 @@ def test_what_makes_no_sense_is_malformed_and_nothing_else(said: bytes) -> None:
 
     with pytest.raises(Malformed):
         parse_told(BOT, knock.body, "id")
+
+
+def test_signs_no_database_takes_are_left_out() -> None:
+    said = rb'{"msgtype": "text", "text": {"content": "a\ud800b\u0000c"}, "from": {"userid": "a"}}'
+
+    update = parse_told(BOT, knock_of("ww", BOT.door, said, NOW).body, "id")
+
+    assert isinstance(update, MessageHeard)
+    assert update.text == "a?bc"
 
 
 def test_the_same_msgid_is_the_same_fact_whatever_else_differs() -> None:

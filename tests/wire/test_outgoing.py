@@ -193,3 +193,52 @@ async def test_no_error_shows_the_query(server: TestServer, outgoing: Outgoing) 
 async def test_it_must_be_opened_first() -> None:
     with pytest.raises(RuntimeError):
         await Outgoing(SystemClock()).json("GET", "http://127.0.0.1/")
+
+
+# ---------------------------------------------------------------- connections that stay
+
+
+async def _chat(request: web.Request) -> web.WebSocketResponse:
+    """Says something binary, then something odd, then echoes once and hangs up."""
+    socket = web.WebSocketResponse()
+    await socket.prepare(request)
+    await socket.send_bytes(b"\x00")
+    await socket.send_str("你好")
+    await socket.send_str(await socket.receive_str())
+    await socket.close()
+    return socket
+
+
+@pytest.fixture
+async def chat() -> AsyncIterator[str]:
+    app = web.Application()
+    app.router.add_get("/chat", _chat)
+    app.router.add_get("/page", _echo)
+    async with TestServer(app) as server:
+        yield f"ws://127.0.0.1:{server.port}"
+
+
+async def test_a_connection_takes_and_gives_texts_until_it_ends(chat: str) -> None:
+    async with Outgoing(SystemClock()) as outgoing, outgoing.socket(f"{chat}/chat") as socket:
+        first = await socket.hear()
+        await socket.say({"cmd": "问"})
+
+        assert (first, await socket.hear(), await socket.hear()) == ("你好", '{"cmd":"问"}', None)
+        with pytest.raises(Busy):
+            await socket.say({"cmd": "again"})
+
+
+@pytest.mark.parametrize(
+    ("address", "ending"),
+    [
+        ("{}/page", Busy),
+        ("ws://127.0.0.1:{port}/chat", Busy),
+        ("nonsense", Blocked),
+        ("ftp://host/chat", Blocked),
+    ],
+)
+async def test_a_connection_nobody_takes_says_why(chat: str, address: str, ending: type[Exception]) -> None:
+    async with Outgoing(SystemClock()) as outgoing:
+        with pytest.raises(ending):
+            async with outgoing.socket(address.format(chat, port=unused_port())):
+                pass
