@@ -19,7 +19,7 @@ from tests.faults.mailing import Mailing
 from tests.world import world_at
 
 NOON = datetime(2026, 7, 1, 4, 0, tzinfo=UTC)
-SOME, STATED = 25, 1000
+SOME, STATED = 12, 1000
 COUNTS = [SOME, pytest.param(STATED, marks=pytest.mark.full)]
 CHANNELS = [channel for channel in Channel if channel is not Channel.AIBOT]
 

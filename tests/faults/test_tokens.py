@@ -74,7 +74,7 @@ async def called(calls: int) -> tuple[int, int, int]:
 
 
 @pytest.mark.timeout(180)
-@pytest.mark.parametrize("calls", [500, pytest.param(5000, marks=pytest.mark.full)])
+@pytest.mark.parametrize("calls", [300, pytest.param(5000, marks=pytest.mark.full)])
 async def test_a_token_that_ends_early_loses_no_call_and_is_fetched_once(calls: int) -> None:
     answered, ended, fetched = await called(calls)
 
@@ -183,7 +183,7 @@ async def _line(process: asyncio.subprocess.Process) -> str:
     return (await asyncio.wait_for(process.stdout.readline(), timeout=60)).decode().strip()
 
 
-FLEETS = [(3, 10, 4), pytest.param((8, 50, 100), marks=pytest.mark.full)]
+FLEETS = [(2, 20, 4), pytest.param((8, 50, 100), marks=pytest.mark.full)]
 
 
 @pytest.mark.timeout(300)
@@ -200,7 +200,7 @@ async def test_a_fleet_that_starts_cold_fetches_one_token(redis: str, fleet: tup
 
 @pytest.mark.timeout(120)
 async def test_a_fleet_without_a_lock_would_be_caught(redis: str) -> None:
-    fetches = await cold_starts(redis, 3, 10, 2, "no_lock")
+    fetches = await cold_starts(redis, 2, 10, 2, "no_lock")
 
     assert sum(fetches.values()) > 2
 
