@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import replace
-from datetime import timedelta
+from datetime import timedelta, timezone
 from typing import Any
 
 import pytest
@@ -208,6 +208,39 @@ async def test_a_second_refusal_for_frequency_waits_for_the_hour(
         await gateway.members_of("s")
 
     assert wait.value.retry_after == 3600
+
+
+async def test_a_third_refusal_for_frequency_waits_for_the_platform_s_midnight(
+    gateway: WeComGateway, wire: Any, clock: TurnedClock
+) -> None:
+    wire.answer(LIST, {"errcode": 45009})
+    for seconds in (61, 3601):
+        with pytest.raises(Busy):
+            await gateway.members_of("s")
+        await clock.turn(timedelta(seconds=seconds))
+
+    with pytest.raises(Busy) as wait:
+        await gateway.members_of("s")
+
+    local = (clock.now() + timedelta(seconds=wait.value.retry_after)).astimezone(timezone(timedelta(hours=8)))
+    assert (local.hour, local.minute, local.second) == (0, 0, 0)
+
+
+async def test_a_missing_permission_is_asked_about_once_a_minute_and_only_there(
+    gateway: WeComGateway, wire: Any, clock: TurnedClock
+) -> None:
+    wire.answer(LIST, {"errcode": 48002})
+    for _ in range(50):
+        with pytest.raises(Blocked):
+            await gateway.members_of("s")
+    asked = len(wire.asked)
+    await gateway.staff()
+    await clock.turn(timedelta(seconds=61))
+    wire.answers[LIST] = [{"external_userid": ["wmA"]}]
+
+    assert asked == 1
+    assert await gateway.members_of("s") == ("wmA",)
+    assert await gateway.members_of("s") == ("wmA",)
 
 
 async def test_one_employee_is_not_pushed_over_the_limit_that_drops_silently(
