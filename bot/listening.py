@@ -119,12 +119,20 @@ class Listening:
         more = True
         while more:
             seq = int(await self.db.read(lambda c: read_position(c, ARCHIVE)) or 0)
-            page = await self.gateway.hear_archive(seq)
+            page = await self._pulled(seq)
             more = page.more
             if more and page.seq == seq:
                 raise Busy("存档一直说还有下一页却没有往前走，稍后再读", retry_after=WAIT_S)
             await self._keep_archive(page)
         await self._tell_what_is_lacking()
+
+    async def _pulled(self, seq: int) -> ArchivePage:
+        try:
+            return await self.gateway.hear_archive(seq)
+        except Refused as error:  # asking again will not help, and meanwhile days run out
+            day = self.clock.now().date().isoformat()
+            await self.alarm(f"archive:refused:{error.code}:{day}", error.reason)
+            raise
 
     async def _keep_archive(self, page: ArchivePage) -> None:
         """Keep the words of those who agreed, and of nobody else; others' are never written down."""
