@@ -61,7 +61,7 @@ class Aibots:
         bot = self._bot(parcel.sender)
         markdown(parcel.content)  # what is too long is refused before it costs a turn
         ticket = ticket_of(parcel)
-        await self.turn(bot.name, ticket.get("chat", parcel.recipients[0]))
+        await self.turn(bot.name, parcel.recipients[0])
         return await self._transports[bot.name].send(parcel, ticket, body_of)
 
     async def turn(self, bot: str, chat: str) -> None:
