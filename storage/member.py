@@ -224,10 +224,10 @@ class MemberStore:
         With ``described`` the platform lists it now, whatever we heard of its end.
         """
         before = self.friendship(member_id, staff)
-        if before is not None and before.lost_at is None and (not before.half or half):
-            self._was_renewed(before, since)
+        if before is not None and _is_later(before, since, half=half, described=described):
             return False
-        if before is not None and before.lost_at is not None and since <= before.lost_at and not described:
+        if before is not None and before.lost_at is None and before.half == half:
+            self._was_renewed(before, since)
             return False
         insertion = insert_into(self._connection, friend).values(
             member=member_id,
@@ -380,6 +380,15 @@ def _member(row: Any, tags: frozenset[str], seats: frozenset[str]) -> Member:
         first_seen=from_ms(row.seen_at),
         last_active=from_ms(row.active_at) if row.active_at else None,
     )
+
+
+def _is_later(known: Friend, since: datetime, *, half: bool, described: bool) -> bool:
+    """Whether what we know of a friendship came after what we are told now: the later word holds, a whole one in doubt."""
+    if known.lost_at is not None:
+        return since <= known.lost_at and not described
+    if described and known.half:
+        return False
+    return since < known.since or (since == known.since and half and not known.half)
 
 
 def _friend(row: Any) -> Friend:

@@ -6,10 +6,11 @@ import sqlite3
 from collections.abc import Iterable
 from datetime import timedelta
 from functools import cache
+from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import create_engine
 from sqlalchemy.pool import StaticPool
@@ -209,10 +210,20 @@ def must_end_alike(deeds: list[Deed], chance: Any, *, shuffles: int) -> None:
     assert (in_order["twice"], in_order["stray"]) == ([], [])
 
 
-SOME = settings(max_examples=20, phases=[Phase.generate], suppress_health_check=[HealthCheck.too_slow])
+SOME = settings(
+    max_examples=20, phases=[Phase.explicit, Phase.generate], suppress_health_check=[HealthCheck.too_slow]
+)
+
+
+LOST_AND_ASKED_AGAIN: list[Deed] = [
+    ("befriend", "wm-a", "su"),
+    ("drop", "wm-a", "su"),
+    ("half", "wm-a", "su"),
+]
 
 
 @SOME
+@example(deeds=LOST_AND_ASKED_AGAIN, chance=Random(1))
 @given(deeds=DEEDS, chance=st.randoms(use_true_random=False))
 def test_any_order_and_any_repeats_end_in_the_same_state(deeds: list[Deed], chance: Any) -> None:
     must_end_alike(deeds, chance, shuffles=3)
