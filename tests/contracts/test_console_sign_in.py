@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.contracts.operated import PASSWORD, Operated, operated
+from storage.operator import OperatorStore
+from tests.contracts.operated import ADMIN, NOW, OPERATOR, PASSWORD, Operated, operated
 
 
 @pytest.fixture
@@ -39,6 +40,18 @@ async def test_a_wrong_password_and_an_unknown_name_are_answered_alike(console: 
     assert (wrong.status, unknown.status) == (401, 401)
     assert "账号或密码不对" in await wrong.text()
     assert "账号或密码不对" in await unknown.text()
+
+
+async def test_the_account_of_who_left_opens_nothing_until_it_is_restored(console: Operated) -> None:
+    await console.db.write(lambda c: OperatorStore(c, NOW).suspend_staff(OPERATOR))
+    refused = await console.signs_in(name=OPERATOR)
+    await console.signs_in(name=ADMIN)
+
+    await console.does(f"/operators/{OPERATOR}", do="restore")
+
+    async with console.another_browser() as browser:
+        allowed = await browser.signs_in(name=OPERATOR)
+    assert (refused.status, allowed.status) == (401, 303)
 
 
 async def test_after_five_failures_even_the_right_password_waits(console: Operated) -> None:
