@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from queue import SimpleQueue
 from types import TracebackType
@@ -432,16 +433,19 @@ def _insertion(
 ) -> tuple[str, list[Any]]:
     """All rows in one statement of SQLite: it gives up the interpreter once, not for each row."""
     names = tuple(rows[0])
-    columns = _columns(table, names)
-    values = [make(row[name]) if make else row[name] for row in rows for name, make in columns]
+    adapted = _adapted(table, names)
+    values = list(chain.from_iterable(map(dict.values, rows)))
+    for index, make in adapted:
+        values[index :: len(names)] = map(make, values[index :: len(names)])
     return _words(table.name, names, len(rows), unique), values
 
 
 @lru_cache
-def _columns(table: Table, names: tuple[str, ...]) -> tuple[tuple[str, Callable[[Any], Any] | None], ...]:
-    """Each column with what makes SQLite's value of ours, where they differ."""
+def _adapted(table: Table, names: tuple[str, ...]) -> tuple[tuple[int, Callable[[Any], Any]], ...]:
+    """Which columns SQLite wants another value for than ours, and what makes it."""
     dialect = sqlite_dialect()
-    return tuple((name, table.c[name].type.dialect_impl(dialect).bind_processor(dialect)) for name in names)
+    makers = (table.c[name].type.dialect_impl(dialect).bind_processor(dialect) for name in names)
+    return tuple((index, make) for index, make in enumerate(makers) if make is not None)
 
 
 @lru_cache(maxsize=1024)

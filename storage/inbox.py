@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Select, delete, func, literal_column, select, update
 
@@ -35,8 +35,7 @@ TURNS, ENOUGH = 4, 128  # a request needs three turns of the loop from its socke
 RETRY_AFTER = (timedelta(seconds=1), timedelta(seconds=5), timedelta(seconds=30))
 
 
-@dataclass(frozen=True)
-class Knock:
+class Knock(NamedTuple):
     """One thing that arrived at a door, not yet understood."""
 
     key: bytes
