@@ -68,7 +68,7 @@ async def test_a_confirmation_says_how_many_wait_for_whom(house: Database) -> No
 
 async def test_journeys_are_counted_with_their_next_instant(house: Database) -> None:
     def walk(c: Connection) -> None:
-        row = {"template": "hello", "version": 1, "subject": str(Subject.MEMBER), "whom": MEMBER, "run": 1}
+        row = {"template": "hello", "version": 1, "subject": str(Subject.MEMBER), "whom": MEMBER, "run": 2}
         instants = {"anchor_at": to_ms(NOW), "changed_at": to_ms(NOW)}
         number = c.scalar(journey.insert().values(**row, **instants, state="active").returning(journey.c.id))
         DueStore(c).add(Due(what="step", whom=str(number), occurrence="0", at=NOW + timedelta(hours=1)))
@@ -76,7 +76,7 @@ async def test_journeys_are_counted_with_their_next_instant(house: Database) -> 
     await house.write(walk)
 
     found = (await house.read(report.journeys_by_template))["hello"]
-    assert (found.counts, found.next_at) == ({"active": 1}, NOW + timedelta(hours=1))
+    assert (found.counts, found.next_at) == ({"active": 2}, NOW + timedelta(hours=1))
 
 
 async def test_who_sits_in_a_group_and_what_they_are_called(house: Database) -> None:

@@ -61,9 +61,9 @@ async def test_a_step_may_remind_sooner(world: World) -> None:
 async def test_a_deputy_takes_over_those_who_are_their_friends_too(world: World) -> None:
     await world.publishes(text=DAILY + 'on_no_confirm = { do = "deputy", after = "1h", deputy = "suhe" }\n')
     lin, zhou = await world.befriends("小林"), await world.befriends("老周")
-    world.sim.acts.add_friend(lin.id, "suhe")
     await friday_evening(world)
     before = waiting(world, "linmo"), waiting(world, "suhe")
+    world.sim.acts.add_friend(lin.id, "suhe")
 
     await world.leap_to(july(3, "20:45"))
     await world.turn(minutes=2)
