@@ -9,7 +9,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate
 
 ifdef UV
-INSTALL = $(UV) pip install --quiet --python $(BIN)/python
+INSTALL = $(UV) pip install --quiet --compile-bytecode --python $(BIN)/python
 else
 INSTALL = $(BIN)/python -m pip install -qq
 endif
@@ -20,7 +20,7 @@ demo: $(READY) ## a living sample community on this machine; ARGS="--speed 1440 
 	@$(BIN)/qunxing demo $(ARGS)
 
 test: $(READY_DEV) ## the default test suite; ARGS="tests/rules -x"
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest -n auto --dist worksteal $(ARGS)
 
 lint: $(READY_DEV) ## formatter, linter and import contracts
 	@$(BIN)/ruff check .

@@ -28,7 +28,6 @@ from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from sop.errors import Misconfigured
@@ -320,9 +319,11 @@ class PostgresDatabase:
     dialect: str = "postgresql"
 
     async def __aenter__(self) -> Self:
+        from sqlalchemy.ext.asyncio import create_async_engine  # brings the ORM along, slowly
+
         url = make_url(self.url).set(drivername="postgresql+asyncpg")
         try:
-            self._engine: AsyncEngine = create_async_engine(
+            self._engine = create_async_engine(
                 url,
                 pool_size=10,
                 max_overflow=10,
