@@ -25,20 +25,11 @@ class JourneyStore:
         """Keep journeys that begin; a run that exists already is left alone. Returns the new ones with their ids."""
         if not begun:
             return []
-        newest = self._connection.scalar(select(func.max(journey.c.id))) or 0
-        self._connection.execute(
-            insert_into(self._connection, journey).on_conflict_do_nothing(
-                index_elements=["template", "whom", "run"]
-            ),
-            [_row(one, self._now) for one in begun],
+        insertion = insert_into(self._connection, journey).on_conflict_do_nothing(
+            index_elements=["template", "whom", "run"]
         )
-        templates, whom = {one.template for one in begun}, {one.whom for one in begun}
-        found = self._connection.execute(
-            select(journey)
-            .where(journey.c.id > newest, journey.c.template.in_(templates), journey.c.whom.in_(whom))
-            .order_by(journey.c.id)
-        )
-        return [_journey(row) for row in found]
+        rows = self._connection.execute(insertion.returning(journey), [_row(one, self._now) for one in begun])
+        return sorted((_journey(row) for row in rows), key=lambda one: one.id)
 
     def await_steps(
         self,
