@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import partial
 from pathlib import Path
 
 from sop.activity import local_day
@@ -96,7 +97,9 @@ async def score_pairs(
     scored: list[Scored] = []
     for start in range(0, len(pairs), AT_ONCE):
         some = pairs[start : start + AT_ONCE]
-        scored += await db.read(lambda c, some=some: _score(c, some, now, zone, coverage, formula))  # type: ignore[misc]
+        scored += await db.read(
+            partial(_score, pairs=some, now=now, zone=zone, coverage=coverage, formula=formula)
+        )
     return scored
 
 

@@ -12,6 +12,7 @@ import hashlib
 import json
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -125,22 +126,17 @@ def fingerprint(path: Path) -> str:
     return digest.hexdigest()[:32]
 
 
-@dataclass
-class _opened:  # noqa: N801 - reads like open()
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[BinaryIO, BinaryIO]]:
     """A file and its unpacked content; packed files are known by their first bytes, not by their name."""
-
-    path: Path
-
-    def __enter__(self) -> tuple[BinaryIO, BinaryIO]:
-        self.raw = self.path.open("rb")
-        packed = self.raw.read(2) == b"\x1f\x8b"
-        self.raw.seek(0)
-        self.text = cast(BinaryIO, gzip.GzipFile(fileobj=self.raw)) if packed else self.raw
-        return self.raw, self.text
-
-    def __exit__(self, *exc: object) -> None:
-        self.text.close()
-        self.raw.close()
+    with path.open("rb") as raw:
+        packed = raw.read(2) == b"\x1f\x8b"
+        raw.seek(0)
+        if not packed:
+            yield raw, raw
+            return
+        with gzip.GzipFile(fileobj=raw) as text:
+            yield raw, cast(BinaryIO, text)
 
 
 def _format_of(path: Path) -> Format:

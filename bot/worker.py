@@ -137,7 +137,7 @@ class Worker:
             names = [f"shard-{shard}" for shard in by_turn[start : start + size]]
             self._turn = by_turn[start] + size
             self._held = await self.db.write(
-                lambda c, names=names: lease.claim(c, names, self.name, now, TERM, anyway=self.alone)  # type: ignore[misc]
+                partial(lease.claim, names=names, holder=self.name, now=now, term=TERM, anyway=self.alone)
             )
             if self._held:
                 return True

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -33,11 +34,11 @@ class Words:
     prefixes: frozenset[str] = frozenset()
 
 
-class Filter:
+class Filter(ABC):
     """A question about an update; True when it agrees."""
 
-    def agrees(self, update: Update, ctx: Context) -> bool:
-        raise NotImplementedError
+    @abstractmethod
+    def agrees(self, update: Update, ctx: Context) -> bool: ...
 
     @property
     def words(self) -> Words | None:

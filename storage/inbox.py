@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Select, delete, func, literal_column, select, update
+from sqlalchemy import Connection, Row, Select, delete, func, literal_column, select, update
 
 from sop.packed import to_plain
 from sop.update import Update
@@ -226,18 +226,17 @@ def forget(connection: Connection, before: datetime) -> int:
     return result.rowcount
 
 
-def _waiting(row: object) -> Waiting:
-    fields = row._mapping  # type: ignore[attr-defined]
+def _waiting(row: Row[Any]) -> Waiting:
     return Waiting(
-        id=fields["id"],
-        key=fields["key"],
-        door=fields["door"],
-        body=fields["body"],
-        lane=fields["lane"],
-        shard=fields["shard"],
-        attempts=fields["attempts"],
-        received_at=from_ms(fields["received_at"]),
-        error=fields["error"] or "",
+        id=row.id,
+        key=row.key,
+        door=row.door,
+        body=row.body,
+        lane=row.lane,
+        shard=row.shard,
+        attempts=row.attempts,
+        received_at=from_ms(row.received_at),
+        error=row.error or "",
     )
 
 

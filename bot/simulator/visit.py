@@ -127,7 +127,8 @@ class _Forms(HTMLParser):
 
     def __init__(self, url: str) -> None:
         super().__init__()
-        self._url, self.forms = url, []  # type: ignore[var-annotated]
+        self._url = url
+        self.forms: list[Form] = []
         self._select = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
