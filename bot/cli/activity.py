@@ -14,7 +14,7 @@ from bot import engagement, history
 from bot.cli.frame import ConfigPath, configured, err, out, quiet_log, run_async
 from bot.clock import SystemClock
 from bot.setting import archive_feed
-from sop.engagement import PARTS
+from sop.engagement import LABELS, PARTS
 from sop.errors import Misconfigured
 from storage import schema
 from storage.engine import database
@@ -121,15 +121,17 @@ def score(
         typer.echo(engagement.as_csv(scored), nl=False)
     elif fmt == "json":
         typer.echo(engagement.as_json(scored))
-    else:
+    elif scored:
         out.print(_table(scored))
+    else:
+        out.print("还没有群，也就没有分数。qunxing activity import FILE 可以导入历史。")
 
 
 def _table(scored: list[engagement.Scored]) -> Table:
-    table = Table("群", "日期", "活跃度", *(PARTS), "说明")
-    for one in scored:
+    table = Table("群", "日期", "活跃度", *PARTS.values(), "说明")
+    for one in sorted(scored, key=lambda one: -one.score.value):
         found = one.score
         parts = [f"{found.parts[part]:.2f}" for part in PARTS]
         shown = f"{found.value:.1f}"
-        table.add_row(one.pair.group, one.pair.as_of.isoformat(), shown, *parts, str(found.label))
+        table.add_row(one.pair.group, one.pair.as_of.isoformat(), shown, *parts, LABELS[found.label])
     return table
