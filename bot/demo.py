@@ -42,6 +42,7 @@ NOBODY_ELSE_WRITES_S = 3600.0  # virtual: a fast clock would otherwise wake ever
 BATCHES = {
     "welcome": "新人咖啡券",
     "winback": "老友回归券",
+    "regular": "老朋友券",
     "growth_gift": "成长礼券",
     "checkin_14": "打卡两周券",
     "checkin_21": "打卡三周券",
