@@ -7,26 +7,25 @@ process: the answer waits in the ledger of sends, and who asks for it is given i
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import structlog
 from aiohttp import web
 
 from bot.chance import Chance
-from bot.cipher import Cipher
 from bot.clock import patience
 from bot.parcel import receipt_of
-from bot.server import Doors
+from bot.server import Answer, Doors
 from bot.wecom import aibot_payload as payload
 from bot.wecom.aibot import Aibots
 from bot.wecom.aibot_click import clicked_card
 from bot.wecom.aibot_parse import STREAM_LIFE, event_of, knock_of, read, stream_of
 from bot.wecom.aibot_webhook import open_envelope, seal_envelope
-from bot.wecom.callback import LARGEST_BODY
-from sop.errors import Busy, Malformed, Refused
+from sop.errors import Busy, Refused
 from sop.message import Channel
 from sop.receipt import State
 from storage import inbox
@@ -58,46 +57,25 @@ class AibotDoors(Doors):
     chance: Chance = field(kw_only=True)
     patience_s: float = PATIENCE_S
 
-    def _receiver(self, door: str) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-        cipher = self.ciphers[door]
-
-        async def received(request: web.Request) -> web.StreamResponse:
-            try:
-                if (request.content_length or 0) > LARGEST_BODY:
-                    raise Malformed("body is too large")
-                said = open_envelope(
-                    cipher,
-                    request.query,
-                    await request.read(),
-                    freshness=self.freshness,
-                    now=self.clock.now(),
-                )
-                told = read(said) or {}
-                knock = None if stream_of(told) else await self._take(door, said)
-            except (Malformed, web.HTTPRequestEntityTooLarge) as error:
-                return self._refuse(door, error)
-            except (
-                Exception
-            ) as error:  # whatever kept it from disk: no answer, so that the platform tries again
-                return self._hang_up(request, door, error)
-            if self.freshness.suspects_clock != self._suspected:
-                await self._suspect_clock()
-            return self._sealed(cipher, request.query, await self._answered(door, told, knock))
-
-        return received
-
-    async def _take(self, door: str, said: bytes) -> Knock:
-        knock = knock_of(self.corp, door, said, self.clock.now())
+    async def _take(self, door: str, query: Mapping[str, str], sealed: bytes) -> Answer:
+        now = self.clock.now()
+        said = open_envelope(self.ciphers[door], query, sealed, freshness=self.freshness, now=now)
+        told = read(said) or {}
+        if stream_of(told):
+            return partial(self._answer, door, query, told, None)
+        knock = knock_of(self.corp, door, said, now)
         await self._intake.put(lambda: knock)
-        self._stored[door].inc()
-        self.woken.ring()
-        return knock
+        self._noted(door)
+        return partial(self._answer, door, query, told, knock)
 
-    def _sealed(self, cipher: Cipher, query: Mapping[str, str], reply: Reply | None) -> web.Response:
+    async def _answer(
+        self, door: str, query: Mapping[str, str], told: Mapping[str, Any], knock: Knock | None
+    ) -> web.Response:
+        reply = await self._answered(door, told, knock)
         if reply is None:
             return web.Response()
         sealed = seal_envelope(
-            cipher,
+            self.ciphers[door],
             reply,
             nonce=query.get("nonce", ""),
             now=self.clock.now(),

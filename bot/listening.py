@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
+from typing import Any
 
 import structlog
 
@@ -279,7 +280,8 @@ def _renamed(update: Update, behind: Mapping[str, str]) -> Update:
     name = behind.get(getattr(update, "member", ""))
     if name is None or isinstance(update, MemberDescribed):  # a description is of the id it was asked for
         return update
-    return replace(update, member=name)  # type: ignore[call-arg]  # whoever has a member can be renamed
+    changed: dict[str, Any] = {"member": name}  # whoever has a member can be renamed
+    return replace(update, **changed)
 
 
 def lane_of(update: Update) -> str:

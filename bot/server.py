@@ -26,6 +26,8 @@ from storage.position import write_position
 
 log = structlog.get_logger()
 
+Answer = Callable[[], Awaitable[web.Response]]
+
 STORED_WITHIN_S = 3.0
 REFUSAL = "refused"  # one status and one body for everything wrong, so that a prober learns nothing
 
@@ -96,26 +98,28 @@ class Doors:
         return verified
 
     def _receiver(self, door: str) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-        cipher = self.ciphers[door]
-
         async def received(request: web.Request) -> web.StreamResponse:
             try:
-                if (request.content_length or 0) > LARGEST_BODY:
-                    raise Malformed("body is too large")
-                await self._intake.put(partial(self._open, door, cipher, request.query, await request.read()))
-            except (Malformed, web.HTTPRequestEntityTooLarge) as error:
+                answer = await self._take(door, request.query, await _posted(request))
+            except Malformed as error:
                 return self._refuse(door, error)
-            except (
-                Exception
-            ) as error:  # whatever kept it from disk: no answer, so that the platform tries again
+            except Exception as error:  # it is not on disk: no answer, so that the platform tries again
                 return self._hang_up(request, door, error)
-            self._stored[door].inc()
-            self.woken.ring()
             if self.freshness.suspects_clock != self._suspected:
                 await self._suspect_clock()
-            return web.Response()
+            return await answer()
 
         return received
+
+    async def _take(self, door: str, query: Mapping[str, str], sealed: bytes) -> Answer:
+        """Store what was posted; returns how it is acknowledged."""
+        await self._intake.put(partial(self._open, door, self.ciphers[door], query, sealed))
+        self._noted(door)
+        return _nothing
+
+    def _noted(self, door: str) -> None:
+        self._stored[door].inc()
+        self.woken.ring()
 
     def _open(self, door: str, cipher: Cipher, query: Mapping[str, str], sealed: bytes) -> Knock:
         now = self.clock.now()
@@ -138,6 +142,20 @@ class Doors:
         self._suspected = self.freshness.suspects_clock
         if self._suspected:
             await self.alarm("很多回调看起来都过期了，请检查这台机器的时钟")
+
+
+async def _posted(request: web.Request) -> bytes:
+    """The body of a callback; one larger than any of the platform's is not read."""
+    try:
+        if (request.content_length or 0) <= LARGEST_BODY:
+            return await request.read()
+    except web.HTTPRequestEntityTooLarge:
+        pass
+    raise Malformed("body is too large")
+
+
+async def _nothing() -> web.Response:
+    return web.Response()
 
 
 @dataclass(eq=False)

@@ -30,6 +30,7 @@ Frame = Mapping[str, Any]
 class _Connection:
     """One connection; ``bot`` is known once it has subscribed."""
 
+    request: web.Request
     socket: web.WebSocketResponse
     bot: Bot | None = None
     arrivals: dict[bytes, asyncio.Event] = field(default_factory=dict)
@@ -85,7 +86,7 @@ class Sockets:
     async def serve(self, request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse(autoping=False)
         await socket.prepare(request)
-        connection = _Connection(socket)
+        connection = _Connection(request, socket)
         self._all.add(connection)
         try:
             async for message in socket:
@@ -119,9 +120,9 @@ class Sockets:
 
     def cut(self, bot: str) -> None:
         """Break a connection without a word."""
-        transport = self.living[bot].socket._req.transport if bot in self.living else None  # type: ignore[union-attr]
-        if transport is not None:
-            transport.abort()
+        connection = self.living.get(bot)
+        if connection is not None and connection.request.transport is not None:
+            connection.request.transport.abort()
 
     async def aclose(self) -> None:
         await asyncio.gather(*(one.socket.close() for one in list(self._all)))

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from bot.wecom.card import run_of
 from bot.wecom.person import person
@@ -260,7 +260,9 @@ def chosen_on_card(told: Plain) -> tuple[str, dict[str, tuple[str, ...]]]:
     return str(block.get("event_key") or ""), dict(_chosen(_Block(item)) for item in items)
 
 
-_VERDICTS = {1: "good", 2: "bad", 3: "withdrawn"}
+Verdict = Literal["good", "bad", "withdrawn"]
+
+_VERDICTS: Mapping[Any, Verdict] = {1: "good", 2: "bad", 3: "withdrawn"}
 _REASONS = {1: "答非所问", 2: "内容不完整", 3: "内容有误", 4: "数据分析有误"}
 
 
@@ -275,7 +277,7 @@ def _judged(told: Told) -> Update:
         id=told.id,
         staff=told.member,
         answer=str(block.get("id") or ""),
-        verdict=verdict,  # type: ignore[arg-type]
+        verdict=verdict,
         reasons=reasons,
         words=str(block.get("content") or ""),
     )

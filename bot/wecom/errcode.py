@@ -54,7 +54,7 @@ class Meaning:
 
 UNTRUSTED = 60020
 
-A, T, W, N, O, S, D = (  # noqa: E741
+A, T, W, N, E, S, D = (
     Action.AGAIN,
     Action.TOKEN,
     Action.WINDOW,
@@ -109,7 +109,7 @@ MEANINGS: dict[int, Meaning] = {
     50001: Meaning(S, "网页域名不是应用的可信域名"),
     50002: Meaning(N, "不在应用的可见范围内"),
     50003: Meaning(S, "应用已被停用", reach=Reach.SECRET),
-    50100: Meaning(O, "翻页位置失效，需要从头读取"),
+    50100: Meaning(E, "翻页位置失效，需要从头读取"),
     60011: Meaning(N, "没有权限操作该员工或部门"),
     60020: Meaning(S, "这台服务器的出口 IP 不在企业可信 IP 中", reach=Reach.SECRET),
     60021: Meaning(N, "不在应用的可见范围内"),
@@ -117,7 +117,7 @@ MEANINGS: dict[int, Meaning] = {
     60140: Meaning(N, "卡片更新凭证已用过或超过 72 小时"),
     81011: Meaning(N, "标签不是本应用创建的，无权操作"),
     81013: Meaning(N, "所有接收人都无效"),
-    81017: Meaning(O, "一次请求的范围过大，需要分批"),
+    81017: Meaning(E, "一次请求的范围过大，需要分批"),
     82001: Meaning(N, "没有指定接收人"),
     82002: Meaning(N, "指定的部门过多"),
     82003: Meaning(N, "指定的标签过多"),
@@ -136,7 +136,7 @@ MEANINGS: dict[int, Meaning] = {
     95001: Meaning(N, "成员下次发言前最多回复 5 条，已用完"),
     95002: Meaning(N, "距成员上次发言已超过 48 小时，不能再发"),
     95004: Meaning(S, "微信客服账号不存在"),
-    95007: Meaning(O, "消息拉取凭证失效，改为不带凭证拉取"),
+    95007: Meaning(E, "消息拉取凭证失效，改为不带凭证拉取"),
     95008: Meaning(N, "菜单选项超过 10 个"),
     95011: Meaning(S, "微信客服的管理方式与密钥不符", reach=Reach.PATH),
     95012: Meaning(S, "微信客服的 API 功能未开启", reach=Reach.PATH),
@@ -149,12 +149,12 @@ MEANINGS: dict[int, Meaning] = {
     95031: Meaning(N, "成员 48 小时内没有咨询过，不能发送"),
     301052: Meaning(S, "会话内容存档已过期", reach=Reach.PATH),
     301053: Meaning(S, "会话内容存档未开通", reach=Reach.PATH),
-    301058: Meaning(O, "会话存档一次拉取过多，需要减少条数"),
-    301060: Meaning(O, "一次查询超过 100 条，需要分批"),
+    301058: Meaning(E, "会话存档一次拉取过多，需要减少条数"),
+    301060: Meaning(E, "一次查询超过 100 条，需要分批"),
     301061: Meaning(N, "会话存档中没有这名员工"),
     610004: Meaning(N, "不是本企业的客户"),
-    846605: Meaning(O, "这条消息已经不能直接回复，改为主动发送"),
-    846608: Meaning(O, "流式回复已经结束，改为主动发送"),
+    846605: Meaning(E, "这条消息已经不能直接回复，改为主动发送"),
+    846608: Meaning(E, "流式回复已经结束，改为主动发送"),
     701008: Meaning(S, "员工没有互通账号许可"),
 }
 
