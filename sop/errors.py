@@ -39,7 +39,10 @@ class Misconfigured(QunxingError):
 
 @dataclass(frozen=True)
 class Problem:
-    """One mistake in an operator's file: where it is, what was expected, and an example that works."""
+    """One mistake in an operator's file: where it is, what was expected, and an example that works.
+
+    ``cell`` names the cell of a workbook (步骤!C4); a text has line and column.
+    """
 
     line: int
     column: int
@@ -47,9 +50,10 @@ class Problem:
     reason: str
     expected: str = ""
     example: str = ""
+    cell: str = ""
 
     def __str__(self) -> str:
-        where = f"{self.line}:{self.column}"
+        where = self.cell or f"{self.line}:{self.column}"
         parts = [f"{where} {self.key}: {self.reason}" if self.key else f"{where} {self.reason}"]
         if self.expected:
             parts.append(f"应为 {self.expected}")

@@ -17,7 +17,7 @@ from tomlkit.exceptions import ParseError, TOMLKitError
 
 from sop.errors import Problem, TemplateError
 from sop.form import Form, Notes
-from sop.place import Path, places
+from sop.place import Path, Place, places
 from sop.plain import to_plain
 from sop.step import out_of_order, read_expression, read_item, read_step
 from sop.tag import Audience
@@ -38,7 +38,13 @@ class TierWord(StrEnum):
 def read(text: str, *, source: str = "") -> Template:
     """The template in this text; a :class:`TemplateError` with every mistake when it is not one."""
     text = text.removeprefix("\ufeff")
-    values, notes = _parsed(text, source)
+    values, places_of = _parsed(text, source)
+    return read_tables(values, places_of, source=source)
+
+
+def read_tables(values: Mapping[str, Any], places_of: Mapping[Path, Place], *, source: str = "") -> Template:
+    """The template in these nested tables, of which each key stands at its place; refused like a text otherwise."""
+    notes = Notes(places_of)
     template = _template(Form(values, notes))
     if notes.problems:
         raise TemplateError(sorted(notes.problems, key=lambda one: (one.line, one.column)), source=source)
@@ -48,14 +54,14 @@ def read(text: str, *, source: str = "") -> Template:
 # ---------------------------------------------------------------- syntax
 
 
-def _parsed(text: str, source: str) -> tuple[dict[str, Any], Notes]:
+def _parsed(text: str, source: str) -> tuple[dict[str, Any], Mapping[Path, Place]]:
     if len(text.encode()) > LARGEST:
         raise TemplateError([Problem(1, 1, "", "文件太大", f"不超过 {LARGEST // 1024} KiB")], source=source)
     try:
         values = tomlkit.parse(text).unwrap()
     except (TOMLKitError, ValueError, RecursionError) as error:
         raise TemplateError(_syntax(text, error), source=source) from error
-    return values, Notes(places(text)[0])
+    return values, places(text)[0]
 
 
 def _syntax(text: str, error: Exception) -> list[Problem]:

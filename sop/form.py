@@ -55,7 +55,13 @@ class Form:
         line, column = place.inside(*at) if at != (0, 0) else (place.line, place.column)
         self.notes.problems.append(
             Problem(
-                line, column, self._shown(key), reason, expected or guide.expected, example or guide.example
+                line,
+                column,
+                self._shown(key),
+                reason,
+                expected or guide.expected,
+                example or guide.example,
+                place.cell,
             )
         )
 

@@ -14,12 +14,13 @@ BARE_END = frozenset(" \t\r\n=.[]{},#\"'")
 
 @dataclass(frozen=True)
 class Place:
-    """Line and column of a key, and of the first sign inside its value; all count from 1."""
+    """Line and column of a key, and of the first sign inside its value; all count from 1. In a workbook, also the cell."""
 
     line: int
     column: int
     inner_line: int
     inner_column: int
+    cell: str = ""
 
     def inside(self, line: int, column: int) -> tuple[int, int]:
         """Where line and column of the value's own text stand in the whole."""

@@ -7,15 +7,16 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import typer
 from rich.table import Table
 
 from bot.cli.frame import ConfigPath, configured, err, out, quiet_log, run_async
 from bot.clock import SystemClock
+from bot.console import workbook
 from sop.errors import Misconfigured, NotFound, TemplateError
-from sop.file import read
+from sop.file import read, write
 from storage import schema
 from storage.engine import Connection, Database, database
 from storage.template import TemplateStore
@@ -26,7 +27,8 @@ T = TypeVar("T")
 LIBRARY = Path(__file__).resolve().parents[2] / "sop" / "library"
 
 Files = Annotated[
-    list[Path], typer.Argument(help="TOML files, or folders of them; the word library means the ready ones.")
+    list[Path],
+    typer.Argument(help="TOML or Excel files, or folders of them; the word library means the ready ones."),
 ]
 
 
@@ -94,9 +96,12 @@ def keep(store: TemplateStore, text: str, publish: bool, zone: str, by: str = "�
 @app.command("export")
 def export(
     directory: Annotated[Path, typer.Option("--dir", help="Where the files go.")] = Path("sop-export"),
+    fmt: Annotated[
+        Literal["toml", "xlsx"], typer.Option("--format", help="To the letter, or as Excel workbooks.")
+    ] = "toml",
     config: ConfigPath = None,
 ) -> None:
-    """Write the newest version of every template, to the letter."""
+    """Write the newest version of every template."""
     quiet_log()
 
     async def work(db: Database) -> None:
@@ -104,8 +109,8 @@ def export(
         saved = await db.read(lambda c: TemplateStore(c, now).newest_of_each())
         directory.mkdir(parents=True, exist_ok=True)
         for one in saved:
-            path = directory / f"{one.id}.toml"
-            path.write_text(one.text, "utf-8")
+            path = directory / f"{one.id}.{fmt}"
+            path.write_bytes(workbook.write(read(one.text)) if fmt == "xlsx" else one.text.encode())
             out.print(f"{path}：第 {one.version} 版（{one.state}）")
         if not saved:
             out.print("还没有模板。qunxing sop import library 可以导入现成的。")
@@ -190,16 +195,18 @@ def _files(given: list[Path]) -> list[Path]:
     found: list[Path] = []
     for path in given:
         path = LIBRARY if str(path) == "library" and not path.exists() else path
-        found += sorted(path.glob("*.toml")) if path.is_dir() else [path]
+        found += sorted([*path.glob("*.toml"), *path.glob("*.xlsx")]) if path.is_dir() else [path]
     if not found:
         raise Misconfigured(
-            "There is no TOML file among what was named.", remedy="Name files, a folder, or library."
+            "There is no TOML or Excel file among what was named.", remedy="Name files, a folder, or library."
         )
     return found
 
 
 def _text(path: Path) -> str:
     try:
+        if path.suffix.lower() == ".xlsx":
+            return write(workbook.read(path.read_bytes(), source=str(path)))
         return path.read_text("utf-8")
     except OSError as error:
         raise Misconfigured(f"{path} cannot be read: {error.strerror}.", remedy="Check the path.") from error

@@ -14,6 +14,9 @@ import pytest
 import structlog
 
 from bot.cli.main import main
+from bot.console import workbook
+from sop.file import read
+from tests.world import LIBRARY
 
 
 @dataclass(frozen=True)
@@ -195,3 +198,26 @@ def test_a_simulator_whose_port_is_taken_says_what_to_do(run: Run) -> None:
     assert said.code == 1
     assert f"Port {port} cannot be used" in said.err
     assert "--port" in said.err
+
+
+def test_a_workbook_is_checked_and_refused_like_a_text(run: Run, tmp_path: Path) -> None:
+    data = workbook.write(read((LIBRARY / "seven_day_growth.toml").read_text("utf-8")))
+    (tmp_path / "good.xlsx").write_bytes(data)
+    (tmp_path / "bad.xlsx").write_bytes(data[:200])
+
+    good, bad = run("sop", "validate", "good.xlsx"), run("sop", "validate", "bad.xlsx")
+
+    assert (good.code, bad.code) == (0, 1)
+    assert "「7天成长计划」，7 步" in good.out
+    assert "bad.xlsx:1:1 打不开这个工作簿" in bad.err
+
+
+def test_templates_are_exported_as_workbooks_that_import_again(run: Run) -> None:
+    run("init")
+    run("sop", "import", "library")
+
+    exported = run("sop", "export", "--format", "xlsx", "--dir", "books")
+    again = run("sop", "import", "books/welcome.xlsx")
+
+    assert (exported.code, again.code) == (0, 0)
+    assert "「欢迎新朋友」存为第 2 版草稿" in again.out
