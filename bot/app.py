@@ -153,6 +153,7 @@ class App:
         if Role.WEB in self.roles:
             await self._serve()
         for name, run in self._runs():
+            self.bells[name].wake()  # time stands still until a role has begun
             self._tasks.append(asyncio.create_task(self._supervise(name, run), name=name))
 
     def _bell(self, name: str, role: Role) -> Bell:
@@ -227,10 +228,7 @@ class App:
                 idle_s=idle,
                 on_settled=self._count_message,
             )
-            errands = Errands(
-                self.db, self.gateway, self.clock, self.bells["errands"], self.bells["worker"], idle_s=idle
-            )
-            runs += [("sender", sender.run), ("errands", errands.run)]
+            runs += [("sender", sender.run), ("errands", self._errands(idle).run)]
             if self.gateway.aibots.lines:
                 runs.append(("aibot", self._lines(name).run))
         if Role.TICK in self.roles:
@@ -244,6 +242,10 @@ class App:
             )
             runs.append(("scheduler", scheduler.run))
         return runs
+
+    def _errands(self, idle: float) -> Errands:
+        bells = self.bells["errands"], self.bells["worker"]
+        return Errands(self.db, self.gateway, self.clock, *bells, alone=self._alone, idle_s=idle)
 
     def _lines(self, name: str) -> Lines:
         """The long connections of 智能机器人; of several processes each needs a name of its own to share them."""
@@ -358,7 +360,7 @@ class App:
 
     async def _busy(self) -> bool:
         now = self.clock.now()
-        if await self.db.read(lambda c: inbox.shards_with_work(c, now)):
+        if await self.db.read(lambda c: inbox.shards_with_work(c, now) or ErrandStore(c).any_held(now)):
             return True
         reached = {str(Channel.AIBOT): self.gateway.speakers(Channel.AIBOT)}
         waits = await self.db.read(

@@ -1,15 +1,17 @@
 """Errands: we ask the platform, and what it answers comes back through the inbox like everything that happens.
 
-An errand may be asked again, so trouble only means later. Nothing here sends a message.
+An errand may be asked again, so trouble only means later; but of several processes one asks at a time. Nothing here
+sends a message.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 
@@ -37,23 +39,27 @@ from storage.tag import TagStore
 log = structlog.get_logger()
 
 AT_ONCE = 8
+TERM = timedelta(seconds=90)  # for which errands are ours; kept as long as we are at them
 LOOK_EVERY = timedelta(minutes=1)  # for a task whose creation got no answer
 
 
 @dataclass
 class Errands:
-    """Runs waiting errands until told to stop."""
+    """Runs waiting errands until told to stop; any number may run over one database."""
 
     db: Database
     gateway: Registry
     clock: Clock
     bell: Bell
     woken: Bell  # the worker's
+    alone: bool = False  # nobody else asks: what is held when we start was left by a dead process
     idle_s: float = 60.0
     only: tuple[str, ...] = ()  # the kinds we run; all when none is named
     _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
     async def run(self) -> None:
+        if self.alone:
+            await self.db.write(lambda c: ErrandStore(c).let_all_go())
         wait = 0.0
         while True:
             with await self.bell.wait(wait):
@@ -67,9 +73,32 @@ class Errands:
     async def run_once(self) -> int:
         """Run what is due; returns how many that was."""
         now = self.clock.now()
-        errands = await self.db.read(lambda c: ErrandStore(c).waiting(now, AT_ONCE * 4, self.only))
-        await asyncio.gather(*(self._run(errand) for errand in errands))
+        if not await self.db.read(lambda c: ErrandStore(c).any_due(now, self.only)):
+            return 0
+        errands = await self.db.write(lambda c: ErrandStore(c).take(now, AT_ONCE * 4, TERM, self.only))
+        async with self._ours(errands):
+            await asyncio.gather(*(self._run(errand) for errand in errands))
         return len(errands)
+
+    @asynccontextmanager
+    async def _ours(self, errands: Sequence[Errand]) -> AsyncIterator[None]:
+        """Nobody else asks these meanwhile; called away in the middle, we leave them to others at once."""
+        keeping = asyncio.create_task(self._keep(errands))
+        try:
+            yield
+        except BaseException:
+            await asyncio.shield(self.db.write(lambda c: ErrandStore(c).let_go(errands)))
+            raise
+        finally:
+            keeping.cancel()
+            await asyncio.wait([keeping])
+
+    async def _keep(self, errands: Sequence[Errand]) -> None:
+        while True:
+            await self.clock.sleep(TERM.total_seconds() / 3)
+            with self.clock.hold():
+                until = self.clock.now() + TERM
+                await self.db.write(partial(_keep, errands=errands, until=until))
 
     async def _run(self, errand: Errand) -> None:
         async with self._turns:
@@ -268,6 +297,10 @@ class Errands:
             "greeting": GreetingErrands(self.db, self.gateway, self.clock).run,
             "appchat": ChatErrands(self.db, self.gateway, self.clock).run,
         }
+
+
+def _keep(connection: Connection, errands: Sequence[Errand], until: datetime) -> None:
+    ErrandStore(connection).keep(errands, until)
 
 
 def _lane(update: Update) -> str:

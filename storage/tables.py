@@ -89,8 +89,17 @@ errand = Table(
     Column("due_at", Instant, nullable=False),
     Column("attempts", SmallInteger, nullable=False, server_default="0"),
     Column("error", Text),
+    Column("held_until", Instant, nullable=False, server_default="0"),  # until then somebody is at it
+    Column("fence", BigInteger, nullable=False, server_default="0"),  # grows with everybody who is
     UniqueConstraint("what", "whom"),
     Index("ix_errand_due", "due_at"),  # which question to ask next
+    # which are being asked
+    Index(
+        "ix_errand_held",
+        "held_until",
+        sqlite_where=text("held_until > 0"),
+        postgresql_where=text("held_until > 0"),
+    ),
 )
 
 outbox = Table(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import asyncio
+from datetime import datetime, timedelta
 from functools import partial
 
 import pytest
@@ -99,6 +100,125 @@ async def test_the_platforms_own_wish_to_wait_is_honoured(db: Database) -> None:
 
 def _failed(one: Errand, now: datetime, connection: Connection) -> None:
     ErrandStore(connection).failed(one, "busy", now)
+
+
+# ---------------------------------------------------------------- several who ask
+
+TERM = timedelta(seconds=90)
+
+
+async def taken(db: Database, *, seconds: float = 0) -> list[Errand]:
+    return await db.write(lambda c: ErrandStore(c).take(after(seconds=seconds), 10, TERM))
+
+
+async def test_what_one_is_asking_nobody_else_asks(db: Database) -> None:
+    await ask(db, errand("lin"))
+    await ask(db, errand("xia"))
+
+    one, other = await asyncio.gather(taken(db), taken(db))
+
+    assert sorted(errand.whom for errand in [*one, *other]) == ["lin", "xia"]
+    assert await db.read(lambda c: ErrandStore(c).next_at()) == after(seconds=90)
+
+
+async def test_whose_term_is_over_loses_it_and_can_no_longer_say_what_became_of_it(db: Database) -> None:
+    await ask(db, errand())
+    (dead,) = await taken(db)
+    (heir,) = await taken(db, seconds=91)
+
+    await db.write(lambda c: ErrandStore(c).done(dead))
+    await db.write(partial(_failed, dead, NOW))
+    await db.write(lambda c: ErrandStore(c).let_go([dead]))
+
+    assert await taken(db, seconds=92) == []
+    await db.write(lambda c: ErrandStore(c).done(heir))
+    assert await db.read(lambda c: ErrandStore(c).next_at()) is None
+
+
+async def test_asked_for_again_while_somebody_is_at_it_it_is_asked_after_that(db: Database) -> None:
+    await ask(db, errand(token="old"))
+    (one,) = await taken(db)
+
+    await ask(db, errand(token="new"))
+    meanwhile = await taken(db)
+    await db.write(lambda c: ErrandStore(c).done(one))
+
+    assert meanwhile == []
+    assert [again.data for again in await taken(db)] == [{"token": "new"}]
+
+
+class Slow(Post):
+    """A platform that takes its time, and counts who was asked about."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.questions: list[str] = []
+        self.asked_one, self.go = asyncio.Event(), asyncio.Event()
+
+    async def member(self, member: str) -> MemberDescribed:
+        self.questions.append(member)
+        self.asked_one.set()
+        await self.go.wait()
+        return MemberDescribed(at=NOW, member=member)
+
+
+def errands_of(db: Database, clock: TurnedClock, post: Post) -> Errands:
+    return Errands(db, post, clock, Bell(clock), Bell(clock))  # type: ignore[arg-type]
+
+
+async def test_two_processes_ask_each_question_once(db: Database, clock: TurnedClock) -> None:
+    post = Slow()
+    for number in range(20):
+        await ask(db, errand(f"m{number}"))
+
+    asking = [asyncio.create_task(errands_of(db, clock, post).run_once()) for _ in range(2)]
+    post.go.set()
+    counts = await asyncio.gather(*asking)
+
+    assert (sum(counts), len(post.questions), len(set(post.questions))) == (20, 20, 20)
+
+
+async def test_a_question_that_takes_long_stays_with_who_asks_it(db: Database, clock: TurnedClock) -> None:
+    post = Slow()
+    await ask(db, errand())
+
+    asking = asyncio.create_task(errands_of(db, clock, post).run_once())
+    await post.asked_one.wait()
+    for _ in range(10):
+        await clock.turn(timedelta(seconds=30))
+        assert await errands_of(db, clock, post).run_once() == 0
+    post.go.set()
+
+    assert await asking == 1
+    assert post.questions == ["lin"]
+
+
+async def test_who_is_called_away_leaves_it_to_others_at_once(db: Database, clock: TurnedClock) -> None:
+    post = Slow()
+    await ask(db, errand())
+    asking = asyncio.create_task(errands_of(db, clock, post).run_once())
+    await post.asked_one.wait()
+
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+
+    assert [one.whom for one in await taken(db)] == ["lin"]
+
+
+async def test_who_is_alone_takes_up_what_a_dead_process_held(sqlite: Database, clock: TurnedClock) -> None:
+    await ask(sqlite, errand())
+    await taken(sqlite)
+    post, bell = Slow(), Bell(clock)
+    post.go.set()
+
+    running = asyncio.create_task(
+        Errands(sqlite, post, clock, bell, Bell(clock), alone=True).run()  # type: ignore[arg-type]
+    )
+    await post.asked_one.wait()
+    await bell.close()
+    running.cancel()
+
+    assert post.questions == ["lin"]
 
 
 class Forgetful(Post):
