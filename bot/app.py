@@ -362,10 +362,10 @@ class App:
         now = self.clock.now()
         if await self.db.read(lambda c: inbox.shards_with_work(c, now) or ErrandStore(c).any_held(now)):
             return True
-        reached = {str(Channel.AIBOT): self.gateway.speakers(Channel.AIBOT)}
+        silent = {str(Channel.AIBOT): self.gateway.silent(Channel.AIBOT)}
         waits = await self.db.read(
             lambda c: [
-                OutboxStore(c, now, reached).next_at(),
+                OutboxStore(c, now, silent).next_at(),
                 ErrandStore(c).next_at(),
                 DueStore(c).next_at(),
                 DueStore(c).next_step_at(),

@@ -106,8 +106,8 @@ class Gateway(Protocol):
 
     def capabilities(self, channel: Channel) -> Capabilities: ...
 
-    def speakers(self, channel: Channel) -> Collection[str] | None:
-        """The senders of a channel whose messages can leave through this process now; None when it does not matter."""
+    def silent(self, channel: Channel) -> Collection[str]:
+        """The senders of a channel whose messages must wait, or leave through another process; all others' may be tried."""
         ...
 
     async def send(self, parcel: Parcel) -> Sent: ...

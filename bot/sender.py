@@ -27,7 +27,7 @@ from storage.alarm import raise_alarm
 from storage.engine import Connection, Database
 from storage.errand import Errand, ErrandStore
 from storage.kf import KfStore
-from storage.outbox import Entry, OutboxStore, Reached, Task
+from storage.outbox import Entry, OutboxStore, Silent, Task
 from storage.policy import House, TemplateOf, judge
 from storage.template import TemplateStore
 
@@ -137,8 +137,8 @@ class Sender:
         return single.seen + shared.seen
 
     async def _until_next(self) -> float:
-        reached = self._reached()
-        next_at = await self.db.read(lambda c: OutboxStore(c, self.clock.now(), reached).next_at())
+        silent = self._silent()
+        next_at = await self.db.read(lambda c: OutboxStore(c, self.clock.now(), silent).next_at())
         if next_at is None:
             return self.idle_s
         return min(self.idle_s, max(0.05, (next_at - self.clock.now()).total_seconds()))
@@ -146,21 +146,21 @@ class Sender:
     async def _claim(self, channels: Sequence[Channel], limit: int) -> Claimed:
         now = self.clock.now()
         names = [str(channel) for channel in channels]
-        reached = self._reached()
-        waiting = await self.db.read(lambda c: OutboxStore(c, now, reached).any_waiting(names))
+        silent = self._silent()
+        waiting = await self.db.read(lambda c: OutboxStore(c, now, silent).any_waiting(names))
         if not waiting:
             return Claimed(0)
-        harvest = await self._harvest(names, limit, now, reached)
+        harvest = await self._harvest(names, limit, now, silent)
         for entry, state in harvest.kept:
             self.on_settled(entry, state)
         return harvest
 
-    async def _harvest(self, channels: Sequence[str], limit: int, now: datetime, reached: Reached) -> Claimed:
+    async def _harvest(self, channels: Sequence[str], limit: int, now: datetime, silent: Silent) -> Claimed:
         """Claim in short transactions what then shares the fewest tasks; who said no meanwhile is taken out again."""
         harvest = Claimed(0)
         while harvest.seen < limit:
             size = min(CHUNK, limit - harvest.seen)
-            claim = partial(self._claim_and_judge, channels=channels, limit=size, now=now, reached=reached)
+            claim = partial(self._claim_and_judge, channels=channels, limit=size, now=now, silent=silent)
             chunk = await self.db.write(claim)
             harvest.join(chunk)
             if chunk.seen < size:
@@ -186,10 +186,10 @@ class Sender:
             harvest.kept += [(entry, fate.state) for entry in entries]
 
     def _claim_and_judge(
-        self, connection: Connection, channels: Sequence[str], limit: int, now: datetime, reached: Reached
+        self, connection: Connection, channels: Sequence[str], limit: int, now: datetime, silent: Silent
     ) -> Claimed:
         """Verdicts are part of the claim's transaction, so nobody can opt out between the question and the mark."""
-        store = OutboxStore(connection, now, reached)
+        store = OutboxStore(connection, now, silent)
         claimed = store.claim(limit, channels=channels, fence=self._fence)
         harvest, kept = Claimed(len(claimed)), dict[_Fate, list[Entry]]()
         for entry, verdict in judge(connection, claimed, now, self.house, self._template_of(connection)):
@@ -199,8 +199,8 @@ class Sender:
         self._keep_back(store, kept, harvest)
         return harvest
 
-    def _reached(self) -> Reached:
-        return {str(channel): self.gateway.speakers(channel) for channel in SINGLE}
+    def _silent(self) -> Silent:
+        return {str(channel): self.gateway.silent(channel) for channel in SINGLE}
 
     def _template_of(self, connection: Connection) -> TemplateOf:
         return TemplateStore(connection, self.clock.now()).read

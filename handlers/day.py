@@ -8,7 +8,7 @@ from handlers.context import Context
 from handlers.filters import Ticked
 from handlers.router import Router
 from sop.update import ClockTicked, Kind
-from storage import inbox
+from storage import inbox, response
 
 router = Router("day")
 
@@ -17,3 +17,4 @@ router = Router("day")
 def forget(ticked: ClockTicked, ctx: Context) -> None:
     """Handled callbacks go after their days; the door refuses what is older than a day, so none can come back."""
     inbox.forget(ctx.tx.connection, ctx.now - timedelta(days=ctx.settings.callback_days))
+    response.forget(ctx.tx.connection, ctx.now)

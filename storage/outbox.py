@@ -72,9 +72,7 @@ class Task:
     confirmed_at: datetime | None = None
 
 
-Reached = Mapping[
-    str, Collection[str] | None
-]  # channel → senders whose messages can leave from here; None for all
+Silent = Mapping[str, Collection[str]]  # channel → senders whose messages cannot leave from here now
 
 # spelt out, not bound: a partial index serves only a query that repeats its words
 _IS_WAITING = outbox.c.state == literal_column(f"'{State.WAITING}'")
@@ -84,10 +82,10 @@ _FIRST_DOUBT = func.coalesce(outbox.c.doubt_at, outbox.c.tried_at)
 class OutboxStore:
     """The ledger as one transaction sees it at one instant."""
 
-    def __init__(self, connection: Connection, now: datetime, reached: Reached | None = None) -> None:
-        """Of channels that ``reached`` names, only what these senders say can be claimed here."""
+    def __init__(self, connection: Connection, now: datetime, silent: Silent | None = None) -> None:
+        """What senders say that are ``silent`` here is not claimed."""
         self._connection = connection
-        self._now, self._reached = now, reached or {}
+        self._now, self._silent = now, silent or {}
 
     # ------------------------------------------------------------ saying
 
@@ -158,8 +156,8 @@ class OutboxStore:
         )
 
     def _in_reach(self, channel: str) -> list[ColumnElement[bool]]:
-        senders = self._reached.get(channel)
-        return [outbox.c.channel == channel] + ([] if senders is None else [outbox.c.sender.in_(senders)])
+        silent = self._silent.get(channel)
+        return [outbox.c.channel == channel] + ([outbox.c.sender.not_in(silent)] if silent else [])
 
     def settle(
         self,

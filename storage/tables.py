@@ -183,6 +183,13 @@ media_number = Table(
     Column("until_at", Instant),  # none: for good
 )
 
+response = Table(
+    "response",  # addresses for a late answer that we have used; each takes one
+    metadata,
+    Column("digest", String(64), primary_key=True),  # of the address, which is a secret
+    Column("used_at", Instant, nullable=False),
+)
+
 due = Table(
     "due",  # every wait of the product
     metadata,

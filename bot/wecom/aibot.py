@@ -19,8 +19,9 @@ from bot.wecom.aibot_payload import BodyOf, markdown
 from bot.wecom.aibot_socket import Line
 from bot.wecom.aibot_webhook import Responses
 from bot.wecom.settings import Aibot, WeComSettings
-from sop.errors import Blocked, Busy, Refused
+from sop.errors import Busy, Refused
 from sop.receipt import Sent
+from storage.engine import Database
 from storage.shared import Shared
 
 
@@ -41,7 +42,13 @@ class Aibots:
     """Every bot that is set up, and its transport."""
 
     def __init__(
-        self, settings: WeComSettings, outgoing: Outgoing, clock: Clock, chance: Chance, shared: Shared
+        self,
+        settings: WeComSettings,
+        outgoing: Outgoing,
+        clock: Clock,
+        chance: Chance,
+        shared: Shared,
+        db: Database | None,
     ) -> None:
         self.bots = {bot.name: bot for bot in settings.aibots}
         self.lines = {
@@ -49,13 +56,13 @@ class Aibots:
             for bot in settings.aibots
             if bot.mode == "websocket"
         }
-        responses = Responses(settings.api_base, outgoing, clock, chance, shared)
+        responses = Responses(settings.api_base, outgoing, clock, db)
         self._transports: dict[str, Transport] = {name: self.lines.get(name, responses) for name in self.bots}
         self._clock, self._shared = clock, shared
 
-    def reached(self) -> Collection[str]:
-        """The bots whose words can leave through this process now."""
-        return [name for name, transport in self._transports.items() if transport.open]
+    def silent(self) -> Collection[str]:
+        """The bots whose words cannot leave through this process now."""
+        return [name for name, transport in self._transports.items() if not transport.open]
 
     async def send(self, parcel: Parcel, body_of: BodyOf) -> Sent:
         bot = self._bot(parcel.sender)
@@ -72,7 +79,7 @@ class Aibots:
 
     def _bot(self, name: str) -> Aibot:
         if name not in self.bots:
-            raise Blocked(f"没有配置智能机器人 {name!r}，请在 config.toml 填写 [[wecom.aibot]]")
+            raise Refused(f"config.toml 里没有智能机器人 {name!r}；要它说话，请在 [[wecom.aibot]] 里加上")
         return self.bots[name]
 
 

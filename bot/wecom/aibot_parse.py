@@ -19,10 +19,10 @@ from bot.wecom.settings import Aibot
 from sop.errors import Malformed
 from sop.update import AppOpened, CardClicked, FeedbackGiven, MessageHeard, Ticket, Unknown, Update
 from storage.inbox import Knock, key_of
+from storage.response import LIFE as RESPONSE_LIFE
 
 STREAM_LIFE = timedelta(minutes=6)  # after the message, until when the platform asks for more of the answer
 LEAD = timedelta(seconds=15)  # so much earlier we count with no further question
-RESPONSE_LIFE = timedelta(hours=1)  # of a response_url
 PROMPT = timedelta(seconds=5)  # for a greeting
 LONGEST_ID = 64
 LONGEST_LANE = 128

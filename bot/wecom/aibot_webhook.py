@@ -6,27 +6,26 @@ The receive id of an enterprise's own bot is empty, and an answer repeats the no
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
-from bot.chance import Chance
 from bot.cipher import Cipher
 from bot.clock import Clock
 from bot.gateway import Parcel
 from bot.outgoing import Outgoing
-from bot.wecom.aibot_parse import RESPONSE_LIFE, read
+from bot.wecom.aibot_parse import read
 from bot.wecom.aibot_payload import BodyOf, feedback_id, known_as, message
 from bot.wecom.callback import LARGEST_BODY, Freshness, opened
 from bot.wecom.errcode import error_of
 from bot.wecom.settings import PLATFORM
-from sop.errors import Busy, Malformed, Refused, Unanswered
+from sop.errors import Blocked, Busy, Malformed, Refused, Unanswered
 from sop.receipt import Sent
-from storage.shared import Shared
+from storage import response
+from storage.engine import Database
 
 
 def open_envelope(
@@ -57,14 +56,13 @@ def seal_envelope(
 class Responses:
     """Answers that the platform did not come to fetch: each response_url takes one, within the hour.
 
-    (developer.work.weixin.qq.com path 101138.) A second use is refused here; where the mark was lost, the platform refuses.
+    (developer.work.weixin.qq.com path 101138.) That it is used is written down before anything leaves.
     """
 
     api_base: str
     outgoing: Outgoing
     clock: Clock
-    chance: Chance
-    shared: Shared
+    db: Database | None
     open: bool = True
 
     async def send(self, parcel: Parcel, ticket: Mapping[str, str], body_of: BodyOf) -> Sent:
@@ -75,14 +73,15 @@ class Responses:
             raise Refused("URL 回调的智能机器人只能回复，不能主动发消息；要主动发请改用长连接")
         if not self._is_theirs(url):
             raise Refused("回复地址不是企业微信的")
-        mark = f"response:{hashlib.sha256(url.encode()).hexdigest()[:32]}"
-        owner, now = self.chance.token(8), self.clock.now()
-        if not await self.shared.lock(mark, owner, now + RESPONSE_LIFE + timedelta(minutes=1), now):
+        if self.db is None:
+            raise Blocked("没有数据库，记不住回复地址是否用过")
+        now = self.clock.now()
+        if not await self.db.write(lambda c: response.use(c, url, now)):
             raise Refused("这条消息的回复地址已经用过一次，不能再用")
         try:
             return await self._post(url, parcel)
         except Busy:  # it never left
-            await self.shared.unlock(mark, owner)
+            await self.db.write(lambda c: response.give_back(c, url))
             raise
 
     async def _post(self, url: str, parcel: Parcel) -> Sent:

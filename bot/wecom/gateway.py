@@ -45,7 +45,7 @@ class WeComGateway(WeComRegistry):
     ) -> None:
         """``db`` keeps the files that messages carry; without it only words can be sent."""
         self._client = WeComClient(settings, outgoing, clock, chance, shared)
-        self.aibots = Aibots(settings, outgoing, clock, chance, shared)
+        self.aibots = Aibots(settings, outgoing, clock, chance, shared, db)
         self._sending, self._tasks = Sending(self._client, self.aibots, db), Tasks(self._client)
         self._chats, self._moments = Chats(self._client), Moments(self._client)
         super().__init__(self._client)
@@ -55,8 +55,8 @@ class WeComGateway(WeComRegistry):
     def capabilities(self, channel: Channel) -> Capabilities:
         return CAPABILITIES[channel]
 
-    def speakers(self, channel: Channel) -> Collection[str] | None:
-        return self.aibots.reached() if channel is Channel.AIBOT else None
+    def silent(self, channel: Channel) -> Collection[str]:
+        return self.aibots.silent() if channel is Channel.AIBOT else ()
 
     async def send(self, parcel: Parcel) -> Sent:
         return await self._sending.send(parcel)

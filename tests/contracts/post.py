@@ -36,8 +36,8 @@ class Post:
     tasks: dict[str, str] = field(default_factory=dict)  # content → task number, for finding again
     looked_for: list[datetime] = field(default_factory=list)
 
-    def speakers(self, channel: Channel) -> Collection[str] | None:
-        return None
+    def silent(self, channel: Channel) -> Collection[str]:
+        return ()
 
     def will(self, channel: Channel, *outcomes: Outcome) -> None:
         self.outcomes.setdefault(channel, []).extend(outcomes)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from bot.chance import SeededChance
@@ -19,6 +20,8 @@ from bot.wecom.aibot_socket import Line
 from bot.wecom.gateway import WeComGateway
 from bot.wecom.settings import Aibot, WeComSettings
 from sop.message import Channel, Content
+from storage import schema
+from storage.engine import Database, database
 from storage.shared_memory import MemoryShared
 
 START = datetime(2026, 1, 5, 2, tzinfo=UTC)
@@ -72,7 +75,8 @@ def parcel(
 
 
 @asynccontextmanager
-async def bench_of(mode: str) -> AsyncIterator[Bench]:
+async def bench_of(mode: str, folder: Path | None = None) -> AsyncIterator[Bench]:
+    """``folder`` is where the gateway's database is; without it only what needs none can be done."""
     clock = TurnedClock(START)
     async with Simulator(clock=clock, chance=SeededChance(7), resend_wait_s=0.01) as sim:
         await sim.serve()
@@ -80,9 +84,28 @@ async def bench_of(mode: str) -> AsyncIterator[Bench]:
         sim.acts.hire("suhe", "苏禾")
         add_bot(sim.world, mode)
         settings = settings_of(sim)
-        async with Outgoing(clock) as outgoing, MemoryShared() as shared:
-            gateway = WeComGateway(settings, outgoing, clock, SeededChance(8), shared)
-            yield Bench(sim, gateway, clock)
+        async with AsyncExitStack() as stack:
+            outgoing = await stack.enter_async_context(Outgoing(clock))
+            db = await stack.enter_async_context(opened(folder)) if folder else None
+            yield Bench(
+                sim, WeComGateway(settings, outgoing, clock, SeededChance(8), MemoryShared(), db), clock
+            )
+
+
+@asynccontextmanager
+async def opened(folder: Path) -> AsyncIterator[Database]:
+    async with database(f"sqlite:///{folder / 'bench.sqlite'}") as db:
+        await schema.ensure(db)
+        yield db
+
+
+@asynccontextmanager
+async def restarted(bench: Bench, folder: Path) -> AsyncIterator[Bench]:
+    """The same corp, and a gateway that has just started over the same database."""
+    settings = settings_of(bench.sim)
+    async with Outgoing(bench.clock) as outgoing, opened(folder) as db:
+        gateway = WeComGateway(settings, outgoing, bench.clock, SeededChance(9), MemoryShared(), db)
+        yield Bench(bench.sim, gateway, bench.clock)
 
 
 async def held(bench: Bench, line: Line | None = None) -> asyncio.Task[None]:

@@ -8,6 +8,7 @@ import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -17,17 +18,17 @@ from bot.simulator.faults import Fault
 from bot.wecom.aibot_socket import Line, Lost, TakenOver
 from sop.card import Action, Button, Buttons, Notice, Opening, Picker, Questionnaire
 from sop.errors import Blocked, Busy, Refused, Unanswered
-from sop.message import Choice, Content, Link, Markup, Option
-from tests.contracts.robots import Bench, bench_of, connected, held, parcel
+from sop.message import Channel, Choice, Content, Link, Markup, Option
+from tests.contracts.robots import Bench, bench_of, connected, held, parcel, restarted
 
 CHOICE = Choice("run:1", "周末想喝什么?", (Option("latte", "燕麦拿铁"), Option("tea", "冷泡茶")))
 ALONE = "aibot/helper/linmo"
 
 
 @pytest.fixture
-async def called() -> AsyncIterator[Bench]:
+async def called(tmp_path: Path) -> AsyncIterator[Bench]:
     """A bot that is called back."""
-    async with bench_of("webhook") as bench:
+    async with bench_of("webhook", tmp_path) as bench:
         yield bench
 
 
@@ -64,6 +65,28 @@ async def test_a_response_arrives_once_and_a_second_use_never_leaves(called: Ben
 
     assert called.said(ALONE) == ["已处理"]
     assert len(called.sim.journal.of("call", api="aibot/response")) == 1
+
+
+async def test_a_restart_does_not_forget_what_was_used(called: Bench, tmp_path: Path) -> None:
+    ticket = ticket_for(called)
+    await called.gateway.send(parcel("已处理", ticket=ticket))
+
+    async with restarted(called, tmp_path) as anew:
+        with pytest.raises(Refused, match="已经用过"):
+            await anew.gateway.send(parcel("再说一次", ticket=ticket, key="k:2"))
+
+    assert len(called.sim.journal.of("call", api="aibot/response")) == 1
+
+
+async def test_a_response_that_could_not_leave_may_leave_later(called: Bench) -> None:
+    ticket = ticket_for(called)
+    called.sim.faults.add(Fault(where="api", what="refuse", code=-1, match="aibot/response", times=1))
+
+    with pytest.raises(Busy):
+        await called.gateway.send(parcel("在吗", ticket=ticket))
+    await called.gateway.send(parcel("在吗", ticket=ticket))
+
+    assert called.said(ALONE) == ["在吗"]
 
 
 async def test_after_an_hour_a_response_is_refused(called: Bench) -> None:
@@ -112,8 +135,9 @@ async def test_without_an_address_of_the_platform_nothing_leaves(called: Bench, 
     assert called.sim.journal.of("call") == []
 
 
-async def test_a_bot_nobody_set_up_is_said_so(called: Bench) -> None:
-    with pytest.raises(Blocked, match="aibot"):
+async def test_what_a_bot_says_that_is_no_longer_set_up_does_not_wait_for_ever(called: Bench) -> None:
+    assert "stranger" not in called.gateway.silent(Channel.AIBOT)
+    with pytest.raises(Refused, match="aibot"):
         await called.gateway.send(replace(parcel("你好"), sender="stranger"))
 
 
@@ -172,7 +196,7 @@ async def test_a_greeting_is_a_text_within_five_seconds(lined: Bench) -> None:
 
 async def test_without_a_connection_a_message_waits() -> None:
     async with bench_of("websocket") as bench:
-        assert list(bench.gateway.aibots.reached()) == []
+        assert list(bench.gateway.silent(Channel.AIBOT)) == ["helper"]
         with pytest.raises(Busy):
             await bench.gateway.send(parcel("你好"))
 

@@ -149,7 +149,7 @@ async def door(tmp_path: Path) -> AsyncIterator[Door]:
         door = Door(db, clock, MemoryShared())
         for seed in (1, 2):
             chance = SeededChance(seed)
-            bots = Aibots(settings, Outgoing(clock), clock, chance, door.shared)
+            bots = Aibots(settings, Outgoing(clock), clock, chance, door.shared, db)
             app = web.Application(client_max_size=1024 * 1024)
             ciphers = {"aibot/helper": CIPHER, "aibot/other": CIPHER}
             bell = Bell(clock, here=False)
