@@ -25,21 +25,23 @@ from bot.parcel import parcel_of
 from bot.registry import Registry
 from bot.way import WayErrands
 from sop.errors import Blocked, Busy, NotFound, QunxingError, Refused, SendError
-from sop.receipt import State
-from sop.update import Update
+from sop.receipt import Outcome, State
+from sop.update import TaskReported, Update
 from storage import inbox
 from storage.alarm import raise_alarm
 from storage.engine import Connection, Database
 from storage.errand import Errand, ErrandStore
 from storage.mark import MarkStore
-from storage.outbox import Entry, OutboxStore, Task
+from storage.outbox import Entry, OutboxStore
 from storage.position import read_position, write_position
 from storage.tag import TagStore
+from storage.task import Task, TaskStore
 
 log = structlog.get_logger()
 
 AT_ONCE = 8
 TERM = timedelta(seconds=90)  # for which errands are ours; kept as long as we are at them
+PIECE = 50  # results of a group-send that are settled in one transaction
 LOOK_EVERY = timedelta(minutes=1)  # for a task whose creation got no answer
 
 
@@ -153,9 +155,16 @@ class Errands:
 
     async def _task(self, errand: Errand) -> None:
         to_groups = bool(errand.data["to_groups"])
-        await self._tell(
-            await self.gateway.task(errand.whom, str(errand.data["sender"]), to_groups=to_groups)
-        )
+        told = await self.gateway.task(errand.whom, str(errand.data["sender"]), to_groups=to_groups)
+        await self._tell(*await self._news(told))
+
+    async def _news(self, told: TaskReported) -> list[TaskReported]:
+        """A report without what the ledger knows already, in pieces that no callback has to wait long for."""
+        settled = await self.db.read(lambda c: TaskStore(c).settled(told.task))
+        fresh = [one for one in told.results if one[0] not in settled and one[1] != Outcome.UNSENT]
+        pieces = [tuple(fresh[start : start + PIECE]) for start in range(0, len(fresh), PIECE)] or [()]
+        first = [replace(told, results=piece, cancelled=False) for piece in pieces[:-1]]
+        return [*first, replace(told, results=pieces[-1])]
 
     async def _moment(self, errand: Errand) -> None:
         """What became of a moment; its number is asked for once and then kept."""
@@ -193,9 +202,8 @@ class Errands:
         with suppress(Refused):  # it was taken back before, or has been sent to the last
             await self.gateway.cancel(errand.whom)
         sender, to_groups = str(errand.data["sender"]), bool(errand.data["to_groups"])
-        await self._tell(
-            replace(await self.gateway.task(errand.whom, sender, to_groups=to_groups), cancelled=True)
-        )
+        told = await self.gateway.task(errand.whom, sender, to_groups=to_groups)
+        await self._tell(*await self._news(replace(told, cancelled=True)))
 
     async def _mark(self, errand: Errand) -> None:
         """Write a tag to the platform on one friendship, making the corporate tag when there is none yet."""
@@ -254,7 +262,7 @@ class Errands:
             return
         first = unknown[0].message
         store.adopt(ids, found, reason=f"等待 {first.sender} 在企业微信里确认发送")
-        store.open_task(Task(found, first.sender, bool(first.to_group), State.CREATED, now))
+        TaskStore(connection).open(Task(found, first.sender, bool(first.to_group), State.CREATED, now))
         ErrandStore(connection).add(
             Errand(
                 what="task",

@@ -24,11 +24,13 @@ from sop.receipt import Sent, State
 from sop.timing import Later, Never, Verdict
 from storage import inbox, lease
 from storage.alarm import raise_alarm
+from storage.consent import ConsentStore
 from storage.engine import Connection, Database
 from storage.errand import Errand, ErrandStore
 from storage.kf import KfStore
-from storage.outbox import Entry, OutboxStore, Silent, Task
+from storage.outbox import Entry, OutboxStore, Silent
 from storage.policy import House, TemplateOf, judge
+from storage.task import Task, TaskStore
 from storage.template import TemplateStore
 
 log = structlog.get_logger()
@@ -250,16 +252,16 @@ class Sender:
     ) -> None:
         if not self._awaits_tap(connection, parcel, entries, number, now):
             return
-        to_groups = parcel.audience == "group"
-        OutboxStore(connection, now).open_task(Task(number, parcel.sender, to_groups, State.CREATED, now))
-        ErrandStore(connection).add(
-            Errand(
-                what="task",
-                whom=number,
-                at=now + FIRST_LOOK,
-                data={"sender": parcel.sender, "to_groups": to_groups},
-            )
+        data = {"sender": parcel.sender, "to_groups": parcel.audience == "group"}
+        TaskStore(connection).open(
+            Task(number, parcel.sender, parcel.audience == "group", State.CREATED, now)
         )
+        ErrandStore(connection).add(Errand(what="task", whom=number, at=now + FIRST_LOOK, data=data))
+        refused = ConsentStore(connection, now).refused({entry.message.to_member for entry in entries})
+        late = [entry.id for entry in entries if entry.message.to_member in refused]
+        if late:  # they said no while the request was on its way
+            OutboxStore(connection, now).move(late, State.CANCELLED, reason="对方已退订，从群发任务里撤出")
+            ErrandStore(connection).add(Errand(what="recall", whom=number, at=now, data=data))
 
     def _awaits_tap(
         self, connection: Connection, parcel: Parcel, entries: Sequence[Entry], number: str, now: datetime

@@ -26,9 +26,10 @@ from sop.update import (
     TaskReported,
 )
 from storage.errand import Errand
-from storage.outbox import Entry, Task
+from storage.outbox import Entry
 from storage.policy import quota_name
 from storage.position import write_position
+from storage.task import SETTLED, Task
 
 router = Router("message")
 
@@ -48,22 +49,20 @@ REFUSALS = {
 @router.observe(Kind.CLOCK_TICKED, where=Ticked("tasks"))
 def ask_about_tasks(ticked: ClockTicked, ctx: Context) -> None:
     """Poll open tasks, since no callback reports them; remind a sender who forgot; take back what came too late."""
-    for task in ctx.tx.outbox.open_tasks():
-        entries = ctx.tx.outbox.of_task(task.number)
-        if task.state == State.CREATED and (
-            _too_late(task, entries, ctx.now) or _handed_over(task, entries, ctx)
-        ):
+    for task in ctx.tx.tasks.unfinished():
+        wanted = _insisting(task, ctx)
+        if task.state == State.CREATED and (_too_late(task, ctx) or _handed_over(task, wanted, ctx)):
             _ask("recall", task, ctx)
             continue
         _ask("task", task, ctx)
-        patience = _insisting(entries, ctx).after * (task.reminders + 1)
+        patience = wanted.after * (task.reminders + 1)
         if (
             task.state == State.CREATED
             and task.reminders < MOST_REMINDERS
             and ctx.now - task.created_at >= patience
         ):
             ctx.tx.errands.add(Errand(what="remind", whom=task.number, at=ctx.now))
-            ctx.tx.outbox.count_reminder(task.number)
+            ctx.tx.tasks.count_reminder(task.number)
 
 
 def _ask(what: str, task: Task, ctx: Context) -> None:
@@ -71,26 +70,26 @@ def _ask(what: str, task: Task, ctx: Context) -> None:
     ctx.tx.errands.add(Errand(what=what, whom=task.number, at=ctx.now, data=data))
 
 
-def _too_late(task: Task, entries: Sequence[Entry], now: datetime) -> bool:
+def _too_late(task: Task, ctx: Context) -> bool:
     """Every message of it has outlived its window; without one a task lives three days."""
-    ends = [entry.message.deadline or task.created_at + GIVE_UP_AFTER for entry in entries]
-    return bool(ends) and max(ends) < now
+    return (ctx.tx.tasks.last_deadline(task.number) or task.created_at + GIVE_UP_AFTER) < ctx.now
 
 
-def _insisting(entries: Sequence[Entry], ctx: Context) -> Confirm:
+def _insisting(task: Task, ctx: Context) -> Confirm:
     """How the step wants its sender to be insisted on."""
-    message = entries[0].message if entries else None
+    first = ctx.tx.tasks.first(task.number)
+    message = first.message if first else None
     template = ctx.tx.templates.read(message.template, message.template_version) if message else None
     step = template.step(message.step) if template and message else None
     return step.confirm if step else Confirm()
 
 
-def _handed_over(task: Task, entries: Sequence[Entry], ctx: Context) -> bool:
+def _handed_over(task: Task, wanted: Confirm, ctx: Context) -> bool:
     """After the wait the deputy gets those who are their friends too; the rest stays with the sender, who is reminded."""
-    wanted = _insisting(entries, ctx)
     waited = ctx.now - task.created_at >= wanted.after
     if wanted.action is not NoConfirm.DEPUTY or not waited or wanted.deputy == task.sender:
         return False
+    entries = ctx.tx.outbox.of_task(task.number)
     theirs = ctx.tx.members.befriended_by(wanted.deputy, [entry.message.to_member for entry in entries])
     lent = [entry for entry in entries if entry.message.to_member in theirs]
     for entry in lent:
@@ -176,7 +175,7 @@ def _recall(entries: Sequence[Entry], reason: str, ctx: Context) -> None:
 
 def _take_back_tasks(entries: Sequence[Entry], ctx: Context) -> None:
     for number in sorted({entry.number for entry in entries}):
-        task = ctx.tx.outbox.task(number)
+        task = ctx.tx.tasks.get(number)
         if task is not None:
             _ask("recall", task, ctx)
 
@@ -184,13 +183,14 @@ def _take_back_tasks(entries: Sequence[Entry], ctx: Context) -> None:
 @router.observe(Kind.TASK_REPORTED)
 def settle(told: TaskReported, ctx: Context) -> None:
     """Created becomes confirmed when the sender tapped, and sent only for those the platform names."""
-    task = ctx.tx.outbox.task(told.task)
+    task = ctx.tx.tasks.get(told.task)
     if task is None or not (told.confirmed or told.cancelled):
         return
-    entries = {entry.recipient: entry for entry in ctx.tx.outbox.of_task(told.task)}
     if told.confirmed:
-        created = [entry.id for entry in entries.values() if entry.state is State.CREATED]
-        ctx.tx.outbox.move(created, State.CONFIRMED, reason=f"{told.sender} 已确认，等平台回报结果")
+        reason = f"{told.sender} 已确认，等平台回报结果"
+        ctx.tx.tasks.move(told.task, State.CREATED, State.CONFIRMED, reason)
+    recipients = [recipient for recipient, _, _ in told.results]
+    entries = {entry.recipient: entry for entry in ctx.tx.tasks.to(told.task, recipients)}
     for recipient, outcome, at in told.results:
         if recipient in entries:
             _result(entries[recipient], Outcome(outcome), at, ctx)
@@ -202,17 +202,12 @@ def settle(told: TaskReported, ctx: Context) -> None:
 
 def _take_back(task: Task, ctx: Context) -> None:
     """Who got nothing from a task we took back: in their window they are asked for anew, after it they are not."""
-    ctx.tx.outbox.close_task(task.number, State.CANCELLED)
-    for entry in ctx.tx.outbox.of_task(task.number):
-        ends = entry.message.deadline
-        if entry.state is State.CONFIRMED:
-            ctx.tx.outbox.move([entry.id], State.REFUSED, reason="员工确认后任务被撤回，没有送达")
-        elif entry.state is State.CREATED and ends is not None and ctx.now < ends:
-            ctx.tx.outbox.move([entry.id], State.WAITING, reason="同一任务里有人撤出，重新建任务")
-        elif entry.state is State.CREATED:
-            ctx.tx.outbox.move(
-                [entry.id], State.CANCELLED, reason=f"{task.sender} 没有在发送窗口内确认，任务已撤回"
-            )
+    tasks, number = ctx.tx.tasks, task.number
+    tasks.close(number, State.CANCELLED)
+    tasks.move(number, State.CONFIRMED, State.REFUSED, "员工确认后任务被撤回，没有送达")
+    tasks.move(number, State.CREATED, State.WAITING, "同一任务里有人撤出，重新建任务", alive_at=ctx.now)
+    late = f"{task.sender} 没有在发送窗口内确认，任务已撤回"
+    tasks.move(number, State.CREATED, State.CANCELLED, late)
 
 
 def _result(entry: Entry, outcome: Outcome, at: int, ctx: Context) -> None:
@@ -230,20 +225,19 @@ def _result(entry: Entry, outcome: Outcome, at: int, ctx: Context) -> None:
 
 
 def _close_when_done(task: Task, ctx: Context) -> None:
-    states = {entry.state for entry in ctx.tx.outbox.of_task(task.number)}
-    if states <= {State.SENT, State.REFUSED, State.CANCELLED}:
-        ctx.tx.outbox.close_task(task.number, State.SENT, ctx.now)
+    states = ctx.tx.tasks.states(task.number)
+    if states <= set(SETTLED):
+        ctx.tx.tasks.close(task.number, State.SENT, ctx.now)
     elif State.CONFIRMED in states and task.confirmed_at is None:
-        ctx.tx.outbox.close_task(task.number, State.CONFIRMED, ctx.now)
+        ctx.tx.tasks.close(task.number, State.CONFIRMED, ctx.now)
     elif task.confirmed_at is not None and ctx.now - task.confirmed_at >= RESULTS_WITHIN:
         _give_up(task, ctx)
 
 
 def _give_up(task: Task, ctx: Context) -> None:
     """The platform lists no group that got nothing, and no recipient the sender unticked: who is still silent got nothing."""
-    silent = [entry.id for entry in ctx.tx.outbox.of_task(task.number) if entry.state is State.CONFIRMED]
-    ctx.tx.outbox.move(silent, State.REFUSED, reason=SILENT)
-    ctx.tx.outbox.close_task(task.number, State.SENT, ctx.now)
+    ctx.tx.tasks.move(task.number, State.CONFIRMED, State.REFUSED, SILENT)
+    ctx.tx.tasks.close(task.number, State.SENT, ctx.now)
 
 
 def _month_ends(now: datetime) -> datetime:

@@ -92,16 +92,18 @@ def todo(heard: MessageHeard, ctx: Context) -> Reply:
         return Reply.of("这个机器人不知道你是哪位同事，请到应用里发送「待办」。")
     tasks = [
         task
-        for task in ctx.tx.outbox.open_tasks()
+        for task in ctx.tx.tasks.unfinished()
         if task.sender == heard.member and task.state == State.CREATED
     ]
     if not tasks:
         return Reply.of("没有等你确认的群发，辛苦啦。")
     lines = []
     for task in tasks:
-        entries = ctx.tx.outbox.of_task(task.number)
-        text = entries[0].message.content.text.splitlines()[0][:24] if entries else ""
-        lines.append(f"·「{text}」发给 {len(entries)} {'个群' if task.to_groups else '位成员'}")
+        first = ctx.tx.tasks.first(task.number)
+        text = first.message.content.text.splitlines()[0][:24] if first else ""
+        lines.append(
+            f"·「{text}」发给 {ctx.tx.tasks.size(task.number)} {'个群' if task.to_groups else '位成员'}"
+        )
     return Reply.of(f"有 {len(tasks)} 条群发等你在企业微信里点确认：\n" + "\n".join(lines))
 
 

@@ -32,7 +32,7 @@ from sop.receipt import MOVES, State
 from storage.content import content_from_plain, content_to_plain
 from storage.engine import can_skip_locked, insert_into, insert_new
 from storage.instant import from_ms, maybe_from_ms, maybe_ms, to_ms
-from storage.tables import outbox, task
+from storage.tables import outbox
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,19 +57,6 @@ class Entry:
     @property
     def recipient(self) -> str:
         return self.message.to_member or self.message.to_group or self.message.to_staff
-
-
-@dataclass(frozen=True)
-class Task:
-    """A group-send task that waits for its sender's tap."""
-
-    number: str
-    sender: str
-    to_groups: bool
-    state: str
-    created_at: datetime
-    reminders: int = 0
-    confirmed_at: datetime | None = None
 
 
 Silent = Mapping[str, Collection[str]]  # channel → senders whose messages cannot leave from here now
@@ -280,41 +267,6 @@ class OutboxStore:
 
     # ------------------------------------------------------------ group-send tasks
 
-    def open_task(self, opened: Task) -> None:
-        insertion = insert_into(self._connection, task).on_conflict_do_nothing(index_elements=["number"])
-        self._connection.execute(
-            insertion.values(
-                number=opened.number,
-                sender=opened.sender,
-                to_groups=opened.to_groups,
-                state=opened.state,
-                created_at=to_ms(opened.created_at),
-            )
-        )
-
-    def task(self, number: str) -> Task | None:
-        row = self._connection.execute(select(task).where(task.c.number == number)).one_or_none()
-        return None if row is None else _task(row)
-
-    def open_tasks(self) -> list[Task]:
-        """Tasks whose results may still change."""
-        rows = self._connection.execute(
-            select(task).where(task.c.state.in_((State.CREATED, State.CONFIRMED))).order_by(task.c.created_at)
-        )
-        return [_task(row) for row in rows]
-
-    def close_task(self, number: str, state: State, confirmed_at: datetime | None = None) -> None:
-        self._connection.execute(
-            update(task)
-            .where(task.c.number == number)
-            .values(state=state, confirmed_at=maybe_ms(confirmed_at))
-        )
-
-    def count_reminder(self, number: str) -> None:
-        self._connection.execute(
-            update(task).where(task.c.number == number).values(reminders=task.c.reminders + 1)
-        )
-
     def created_for(self, recipient: str, *, sender: str = "") -> list[Entry]:
         """Messages to a member or group that wait for a tap."""
         whom = or_(outbox.c.member == recipient, outbox.c.group_id == recipient)
@@ -477,16 +429,4 @@ def entry(row: Any) -> Entry:
         tried_at=maybe_from_ms(row.tried_at),
         sent_at=maybe_from_ms(row.sent_at),
         doubt_at=maybe_from_ms(row.doubt_at),
-    )
-
-
-def _task(row: Any) -> Task:
-    return Task(
-        number=row.number,
-        sender=row.sender,
-        to_groups=row.to_groups,
-        state=row.state,
-        created_at=from_ms(row.created_at),
-        reminders=row.reminders,
-        confirmed_at=maybe_from_ms(row.confirmed_at),
     )

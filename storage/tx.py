@@ -33,6 +33,7 @@ from storage.outbox import OutboxStore
 from storage.staff import StaffStore
 from storage.statistic import StatisticStore
 from storage.tag import TagStore
+from storage.task import TaskStore
 from storage.template import TemplateStore
 from storage.tier import TierStore
 from storage.way import WayStore
@@ -132,6 +133,10 @@ class Tx:
     @cached_property
     def outbox(self) -> OutboxStore:
         return OutboxStore(self.connection, self.now)
+
+    @cached_property
+    def tasks(self) -> TaskStore:
+        return TaskStore(self.connection)
 
     @cached_property
     def coupons(self) -> CouponStore:

@@ -14,6 +14,7 @@ from sop.update import MessageReviewed, MessageWithdrawn
 from storage import report
 from storage.engine import Connection
 from storage.outbox import Entry, OutboxStore
+from storage.task import TaskStore
 
 EACH = 50
 
@@ -102,8 +103,8 @@ async def shown(request: web.Request) -> web.Response:
         entry = OutboxStore(c, now).get(number)
         if entry is None:
             return None
-        shared = OutboxStore(c, now).of_task(entry.number) if entry.number else []
-        return {"entry": entry, "shared": len(shared), "names": names_in(c, [entry])}
+        shared = TaskStore(c).size(entry.number) if entry.number else 0
+        return {"entry": entry, "shared": shared, "names": names_in(c, [entry])}
 
     known = await here.read(ask)
     if known is None:

@@ -5,8 +5,11 @@ The platform never tells by itself; it is asked (developer.work.weixin.qq.com pa
 
 from __future__ import annotations
 
+import asyncio
+import sys
+from collections import defaultdict
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -20,6 +23,18 @@ from sop.update import TaskReported
 CONFIRMED = 2
 OUTCOMES = {1: Outcome.DELIVERED, 2: Outcome.NOT_FRIEND, 3: Outcome.QUOTA_USED}
 SLACK_S = 60  # clocks differ
+FRESH_S = 20  # so long a list of tasks may be shared
+Content = tuple[str, tuple[tuple[str, ...], ...]]
+
+
+@dataclass(eq=False)
+class _Listing:
+    """The tasks of one kind that were made since ``start``, as listed ``at`` (both in seconds)."""
+
+    start: int = sys.maxsize
+    at: int = 0
+    tasks: list[tuple[int, Content, str]] = field(default_factory=list)
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 @dataclass(eq=False)
@@ -27,6 +42,7 @@ class Tasks:
     """Group-send tasks as the platform sees them."""
 
     client: WeComClient
+    _listings: dict[str, _Listing] = field(default_factory=lambda: defaultdict(_Listing))
 
     async def report(self, task: str, sender: str) -> TaskReported:
         """Whether ``sender`` has confirmed, and then each recipient's outcome."""
@@ -70,16 +86,31 @@ class Tasks:
     async def _alike(self, parcel: Parcel, since: datetime) -> AsyncIterator[str]:
         wanted = _content(payload.mass_body(parcel, _Anything()))
         start = int(since.timestamp()) - SLACK_S
-        body: dict[str, Any] = {
-            "chat_type": "group" if parcel.audience == "group" else "single",
-            "start_time": start,
-            "end_time": int(self.client.clock.now().timestamp()) + SLACK_S,
-            "filter_type": 0,
-            "limit": 100,
-        }
-        async for task in self._pages("get_groupmsg_list_v2", body, "group_msg_list"):
-            if _content(task) == wanted and int(task.get("create_time") or 0) >= start:
-                yield str(task["msgid"])
+        for made_at, content, number in await self._made(
+            "group" if parcel.audience == "group" else "single", start
+        ):
+            if content == wanted and made_at >= start:
+                yield number
+
+    async def _made(self, chat_type: str, start: int) -> list[tuple[int, Content, str]]:
+        """The tasks made since then; whoever looks in the same moments shares one list, however many look."""
+        listing, now = self._listings[chat_type], int(self.client.clock.now().timestamp())
+        async with listing.lock:
+            if not listing.start <= start or now - listing.at > FRESH_S:
+                body = {
+                    "chat_type": chat_type,
+                    "start_time": start,
+                    "end_time": now + SLACK_S,
+                    "filter_type": 0,
+                    "limit": 100,
+                }
+                pages = self._pages("get_groupmsg_list_v2", body, "group_msg_list")
+                listing.tasks = [
+                    (int(task.get("create_time") or 0), _content(task), str(task["msgid"]))
+                    async for task in pages
+                ]
+                listing.start, listing.at = start, now
+            return listing.tasks
 
     async def _is_for(self, task: str, parcel: Parcel) -> bool:
         """Whether its sender is ours and nobody outside ``parcel`` gets it; groups show only once sent."""
@@ -125,7 +156,7 @@ class _Anything(dict[Any, str]):
         return "any"
 
 
-def _content(body: dict[str, Any]) -> tuple[str, tuple[tuple[str, ...], ...]]:
+def _content(body: dict[str, Any]) -> Content:
     """What a task says, for comparing: its text, and of attachments what the platform does not rename."""
     text = str((body.get("text") or {}).get("content") or "")
     return text.strip(), tuple(_attachment(one) for one in body.get("attachments") or ())

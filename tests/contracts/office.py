@@ -15,8 +15,9 @@ from sop.receipt import Sent, State
 from storage.engine import Database
 from storage.errand import Errand, ErrandStore
 from storage.member import MemberStore
-from storage.outbox import Entry, OutboxStore, Task
+from storage.outbox import Entry, OutboxStore
 from storage.policy import House
+from storage.task import Task, TaskStore
 from tests.contracts.post import Post
 from tests.contracts.world import NOW, after, message
 
@@ -65,7 +66,7 @@ class Office:
             )
 
     async def tasks(self) -> list[Task]:
-        return await self.db.read(lambda c: OutboxStore(c, NOW).open_tasks())
+        return await self.db.read(lambda c: TaskStore(c).unfinished())
 
     async def errands(self) -> list[Errand]:
         far = after(days=1)

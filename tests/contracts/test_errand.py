@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -12,9 +13,11 @@ from structlog.testing import capture_logs
 
 from bot.bell import Bell
 from bot.clock import TurnedClock
-from bot.errands import Errands
-from sop.errors import Busy, NotFound
-from sop.update import MemberDescribed
+from bot.errands import PIECE, Errands
+from sop.errors import Busy, NotFound, Refused
+from sop.receipt import Outcome
+from sop.update import MemberDescribed, TaskReported
+from storage import inbox
 from storage.engine import Database
 from storage.errand import Errand, ErrandStore
 from tests.contracts.post import Post
@@ -247,3 +250,28 @@ async def test_only_what_nobody_foresaw_is_told_with_a_traceback(
 
     assert len([line for line in told if line.get("exc_info")]) == tracebacks
     assert len(await db.read(lambda c: ErrandStore(c).troubled())) == 1
+
+
+class Reporting(Post):
+    """A platform on which a large task was confirmed and sent."""
+
+    async def cancel(self, task: str) -> None:
+        raise Refused("it has been sent")
+
+    async def task(self, task: str, sender: str, *, to_groups: bool) -> TaskReported:
+        results = tuple((f"m{number}", str(Outcome.DELIVERED), 0) for number in range(2 * PIECE + 1))
+        return TaskReported(at=NOW, task=task, sender=sender, confirmed=True, results=results)
+
+
+@pytest.mark.parametrize(("what", "cancelled"), [("task", False), ("recall", True)])
+async def test_a_large_task_is_reported_in_pieces_of_which_the_last_takes_it_back(
+    db: Database, clock: TurnedClock, what: str, cancelled: bool
+) -> None:
+    await ask(db, Errand(what=what, whom="msg1", at=NOW, data={"sender": "wang", "to_groups": False}))
+    await errands_of(db, clock, Reporting()).run_once()
+
+    rows = await db.read(lambda c: inbox.waiting(c, list(range(inbox.SHARDS)), NOW, 99))
+    told = [json.loads(row.body) for row in rows]
+    assert [(len(one["results"]), one["cancelled"]) for one in told] == [
+        (PIECE, False), (PIECE, False), (1, cancelled),
+    ]  # fmt: skip

@@ -12,7 +12,7 @@ import pytest
 from sop.message import Channel, Choice, Content, Link, Message, Option
 from sop.receipt import State
 from storage.engine import Database
-from storage.outbox import Entry, OutboxStore, Task
+from storage.outbox import Entry, OutboxStore
 from tests.contracts.world import NOW, after, message, push
 
 T = TypeVar("T")
@@ -242,31 +242,6 @@ async def test_pushes_that_still_wait_for_somebody_are_cancelled_and_replies_sta
 
 
 # ---------------------------------------------------------------- group-send tasks
-
-
-async def test_a_task_waits_for_its_sender_and_holds_its_messages(db: Database) -> None:
-    await add(db, push("a"), push("b", to_member="bo"))
-    entries = await claim(db)
-    ids = [entry.id for entry in entries]
-    opened = Task("task-1", "wang", False, State.CREATED, NOW)
-
-    def create(ledger: OutboxStore) -> None:
-        ledger.settle(ids, State.CREATED, fence=1, number="task-1")
-        ledger.open_task(opened)
-        ledger.open_task(opened)
-
-    await write(db, create)
-
-    assert await read(db, lambda ledger: ledger.open_tasks()) == [opened]
-    assert [entry.id for entry in await read(db, lambda ledger: ledger.of_task("task-1"))] == ids
-
-
-async def test_a_closed_task_is_not_asked_about_again(db: Database) -> None:
-    await write(db, lambda ledger: ledger.open_task(Task("task-1", "wang", False, State.CREATED, NOW)))
-
-    await write(db, lambda ledger: ledger.close_task("task-1", State.SENT, NOW))
-
-    assert await read(db, lambda ledger: ledger.open_tasks()) == []
 
 
 async def test_a_task_found_after_all_takes_its_unknown_messages(db: Database) -> None:

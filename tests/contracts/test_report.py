@@ -11,9 +11,9 @@ from storage import report
 from storage.due import Due, DueStore
 from storage.engine import Connection, Database
 from storage.instant import to_ms
-from storage.outbox import OutboxStore, Task
 from storage.report import GroupLine
 from storage.tables import journey, outbox, score
+from storage.task import Task, TaskStore
 from tests.contracts.operated import GROUP, MEMBER, NOW, settle
 
 
@@ -56,7 +56,7 @@ async def test_days_seen_through_another_source_are_not_compared(house: Database
 
 async def test_a_confirmation_says_how_many_wait_for_whom(house: Database) -> None:
     def create(c: Connection) -> None:
-        OutboxStore(c, NOW).open_task(Task("t1", "zhang", False, "created", NOW))
+        TaskStore(c).open(Task("t1", "zhang", False, "created", NOW))
         c.execute(outbox.update().where(outbox.c.state == "created").values(number="t1"))
 
     await house.write(create)

@@ -230,6 +230,24 @@ async def test_the_policy_is_asked_at_the_moment_of_sending(office: Office) -> N
     assert (entry.state, "退订" in entry.reason, office.post.asked) == (State.REFUSED, True, [])
 
 
+async def test_who_says_no_while_the_task_is_being_made_is_taken_out_of_it(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await office.befriend("lin", "bo")
+    await office.say(push("lin", to_member="lin"), push("bo", to_member="bo"))
+    answer = office.post.send
+
+    async def slowly(parcel: Parcel) -> Sent:
+        await office.db.write(lambda c: ConsentStore(c, NOW).decide("lin", granted=False, channel="kf"))
+        return await answer(parcel)
+
+    monkeypatch.setattr(office.post, "send", slowly)
+    await office.send()
+
+    assert (await office.state("lin"), await office.state("bo")) == (State.CANCELLED, State.CREATED)
+    assert [one.what for one in await office.errands()] == ["recall", "task"]
+
+
 async def test_a_first_push_is_not_held_back_by_itself(office: Office) -> None:
     await office.befriend("lin")
     await office.say(push())

@@ -13,7 +13,7 @@ from sop.update import FriendAdded, Friendship, GroupDescribed, MemberDescribed
 from storage.engine import Connection, Database
 from storage.errand import ErrandStore
 from storage.operator import ADMIN, OPERATOR, OperatorStore
-from storage.outbox import Task
+from storage.task import Task
 from storage.tx import Tx
 from tests.contracts.heard import START, after, alarms, hear, told
 
@@ -130,7 +130,7 @@ async def test_a_task_the_leaver_never_confirmed_is_taken_back(db: Database) -> 
             else []
         )
         tx.outbox.settle([entry[0].id], State.CREATED, fence=1, number="msg1")
-        tx.outbox.open_task(Task("msg1", "su", False, State.CREATED, START))
+        tx.tasks.open(Task("msg1", "su", False, State.CREATED, START))
         hear(connection, GONE)
         errands = ErrandStore(connection).waiting(after(days=2), 50)
         return [(errand.what, errand.whom) for errand in errands if errand.what == "recall"]

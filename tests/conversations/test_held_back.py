@@ -227,4 +227,4 @@ async def test_a_group_the_platform_says_nothing_of_is_not_waited_for_forever(wo
     assert before is not None
     assert after is not None
     assert (before.state, after.state) == (State.CONFIRMED, State.REFUSED)
-    assert await world.ask(lambda tx: tx.outbox.open_tasks()) == []
+    assert await world.ask(lambda tx: tx.tasks.unfinished()) == []

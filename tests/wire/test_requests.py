@@ -299,6 +299,15 @@ async def test_a_task_created_without_an_answer_is_found_again(gateway: WeComGat
     assert wire.asked[0].body["start_time"] < NOW.timestamp() - 60
 
 
+async def test_who_looks_in_the_same_moments_shares_one_list(gateway: WeComGateway, wire: Any) -> None:
+    _tasks(wire, [LISTED], [ALICE, BOB])
+
+    found = [await gateway.find_task(SOUGHT, NOW - timedelta(minutes=minutes)) for minutes in (2, 1)]
+
+    lists = [asked for asked in wire.asked if asked.path.endswith("get_groupmsg_list_v2")]
+    assert (found, len(lists)) == (["msgQX9"] * 2, 1)
+
+
 async def test_an_equal_task_for_others_is_not_ours(gateway: WeComGateway, wire: Any) -> None:
     _tasks(wire, [LISTED], ["wmSomeoneElse"])
 
