@@ -30,3 +30,8 @@ def tell_operators(
             )
         )
     return True
+
+
+def call_off(beginning: str, ctx: Context) -> None:
+    """What open alarms whose keys begin like this said is over."""
+    close_alarms(ctx.tx.connection, beginning, ctx.now)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from handlers.alarm import call_off, tell_operators
 from handlers.context import Context
 from handlers.filters import Keyword, That, Ticked, Via, Waited
 from handlers.router import Router
@@ -14,10 +15,12 @@ from sop.kf import (
     WITH_PEOPLE,
     Care,
     KfAccountsChanged,
+    KfBarred,
     KfEntered,
     KfFailed,
     KfMoved,
     KfRang,
+    KfServicerChanged,
     KfSessionChanged,
     KfSessionTold,
     KfStaffSpoke,
@@ -39,6 +42,8 @@ GREETING = (
 QUEUED = "已经帮你叫同事了，请稍等一下～想找回我，说「小助手」就行。"
 NOBODY = "现在转不到同事那里。请直接把问题留在这里，同事看到会回你；也可以过一会儿再说「人工」。"
 BACK = "我回来啦！接下来直接对我说就行，比如「签到」「领券」；还想找同事就说「人工」。"
+LEFT = "{staff} 停止了微信客服接待，手上还有 {count} 位成员的会话没有结束。请在企业微信的微信客服里转给别的同事。"
+BARRED = "{staff} 在微信客服里拒收了 {member} 的消息，TA 再写话也没人看到。请和 {staff} 确认；需要继续服务的话，换一位同事接待。"
 FAILURES = {
     1: "客服账号已删除",
     2: "应用已关闭",
@@ -201,6 +206,41 @@ def say_we_are_back(changed: KfSessionChanged, ctx: Context) -> Reply | None:
 def a_person_attends(spoke: KfStaffSpoke, ctx: Context) -> None:
     ctx.tx.members.meet(spoke.staff, staff=True)
     ctx.tx.kf.move(spoke.member, spoke.account, Care.PERSON, spoke.at, staff=spoke.staff)
+
+
+@router.observe(Kind.KF_SERVICER_CHANGED)
+def see_to_who_is_left(changed: KfServicerChanged, ctx: Context) -> None:
+    """Who stops attending may leave members in the middle of a conversation, which only a person can hand on."""
+    key = f"kf:off:{changed.account}:{changed.staff}:"
+    if changed.on_duty:
+        call_off(key, ctx)
+        return
+    left = ctx.tx.kf.attended_by(changed.staff, changed.account)
+    for member in left:
+        ask_who_attends(member, changed.account, ctx)
+    if left:
+        text = LEFT.format(staff=_called(changed.staff, ctx, staff=True), count=len(left))
+        tell_operators(f"{key}{changed.at.isoformat()}", text, "微信客服接待变动", ctx)
+
+
+@router.observe(Kind.KF_BARRED)
+def tell_who_is_not_heard(barred: KfBarred, ctx: Context) -> None:
+    """A member whose messages an employee no longer takes writes in vain, until somebody else attends."""
+    key = f"kf:barred:{barred.account}:{barred.member}:{barred.staff}:"
+    if not barred.barred:
+        call_off(key, ctx)
+        return
+    ask_who_attends(barred.member, barred.account, ctx)
+    staff, member = _called(barred.staff, ctx, staff=True), _called(barred.member, ctx)
+    text = BARRED.format(staff=staff, member=member)
+    tell_operators(f"{key}{barred.at.isoformat()}", text, "微信客服接待变动", ctx)
+
+
+def _called(one: str, ctx: Context, *, staff: bool = False) -> str:
+    known = ctx.tx.members.get(one)
+    if known is None or (staff and not known.name):
+        return one
+    return known.called
 
 
 # ---------------------------------------------------------------- accepted is not delivered

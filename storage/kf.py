@@ -69,6 +69,17 @@ class KfStore:
         found = {(row.member, row.account): _session(row) for row in rows}
         return {place: found[place] for place in places if place in found}
 
+    def attended_by(self, staff: str, account: str) -> list[str]:
+        """Members whose session with an account an employee looks after, as far as we know."""
+        theirs = (kf_session.c.staff == staff, kf_session.c.account == account)
+        return list(
+            self._connection.scalars(
+                select(kf_session.c.member)
+                .where(*theirs, kf_session.c.care == Care.PERSON)
+                .order_by(kf_session.c.member)
+            )
+        )
+
     def account_of(self, member: str) -> str:
         """The account a member last wrote to, empty when they never did."""
         found = self._connection.scalar(

@@ -192,6 +192,56 @@ async def test_a_session_long_in_people_s_hands_is_asked_for_anew(world: World) 
     assert "打卡" in second
 
 
+async def alarms(world: World) -> list[str]:
+    return [alarm.text for alarm in await world.app.db.read(open_alarms)]
+
+
+async def attended(world: World) -> Person:
+    """A member in the middle of a conversation with Su He."""
+    lin = await world.befriends("小林")
+    world.sim.acts.kf.serve("suhe", KF_ACCOUNT)
+    await lin.says("人工")
+    world.sim.acts.kf.take("suhe", lin.id, KF_ACCOUNT)
+    await world.settle()
+    return lin
+
+
+async def test_who_stops_attending_in_the_middle_is_told_operators_until_they_are_back(world: World) -> None:
+    await attended(world)
+
+    world.sim.acts.kf.serve("suhe", KF_ACCOUNT, on_duty=False)
+    await world.settle()
+    told = await alarms(world)
+    world.sim.acts.kf.serve("suhe", KF_ACCOUNT)
+    await world.settle()
+
+    assert any("suhe" in text and "1 位成员" in text for text in told)
+    assert await alarms(world) == []
+
+
+async def test_who_stops_attending_with_nobody_left_is_no_news(world: World) -> None:
+    lin = await attended(world)
+    world.sim.acts.kf.end("suhe", lin.id, KF_ACCOUNT)
+
+    world.sim.acts.kf.serve("suhe", KF_ACCOUNT, on_duty=False)
+    await world.settle()
+
+    assert await alarms(world) == []
+
+
+async def test_who_is_barred_by_a_colleague_is_told_operators_until_it_is_over(world: World) -> None:
+    lin = await attended(world)
+
+    world.sim.acts.kf.bar("suhe", lin.id, KF_ACCOUNT)
+    await world.settle()
+    told = await alarms(world)
+    world.sim.acts.kf.bar("suhe", lin.id, KF_ACCOUNT, barred=False)
+    await world.settle()
+
+    assert any("拒收了 小林 的消息" in text for text in told)
+    assert await alarms(world) == []
+
+
 # ---------------------------------------------------------------- what may be said
 
 
