@@ -67,7 +67,7 @@ class Planner:
     async def plan_once(self) -> int:
         """Plan one chunk; how many steps it was, 0 when none is due or somebody else plans."""
         planned = await self.db.read(self._plan)
-        if not planned.waits or not await self._may_plan():
+        if not planned.size or not await self._may_plan():
             return 0
         try:
             await self.db.write(lambda c: self._carry_out(c, planned))
@@ -78,7 +78,7 @@ class Planner:
             log.info("planned again", reason=str(error))
         else:
             self.after_chunk()
-        return len(planned.waits)
+        return planned.size
 
     async def _may_plan(self) -> bool:
         if not self._held:

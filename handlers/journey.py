@@ -83,6 +83,12 @@ class Plan:
     walked: dict[int, tuple[Template, Journey]] = field(default_factory=dict)  # journeys one step further
     exited: dict[int, str] = field(default_factory=dict)
     missed: list[tuple[Due, str, str]] = field(default_factory=list)  # with what became of it, and why
+    held: list[tuple[Due, str]] = field(default_factory=list)  # of templates that are paused
+
+    @property
+    def size(self) -> int:
+        """How many due steps it settles."""
+        return len(self.waits) + len(self.held)
 
     def without(self, gone: set[int]) -> Plan:
         """The plan for those whose waits are still there; the journeys of the others ended or went on meanwhile."""
@@ -97,16 +103,21 @@ class Plan:
             walked={id_: further for id_, further in self.walked.items() if id_ not in left},
             exited={id_: reason for id_, reason in self.exited.items() if id_ not in left},
             missed=[miss for miss in self.missed if miss[0].id not in gone],
+            held=self.held,
         )
 
 
 def plan(ctx: Context, limit: int) -> Plan:
     """Say, or miss, the step of each journey whose turn has come. Reads only, so that no writer waits for words."""
     due_steps = ctx.tx.due.steps(ctx.now, limit)
-    planned, scribe = Plan(waits=due_steps), Scribe(ctx)
-    recipients = _recipients(due_steps, ctx)
+    planned, scribe = Plan(), Scribe(ctx)
+    recipients, paused = _recipients(due_steps, ctx), ctx.tx.pauses.paused()
     for wait in due_steps:
         to = recipients.get(int(wait.whom))
+        if to and to.journey.template in paused:
+            planned.held.append((wait, to.journey.template))
+            continue
+        planned.waits.append(wait)
         template = to and ctx.tx.templates.read(to.journey.template, to.journey.version)
         if to and template and to.journey.step == int(wait.occurrence):
             try:
@@ -176,6 +187,7 @@ def _go_on(template: Template, journey: Journey, planned: Plan, ctx: Context) ->
 
 def carry_out(planned: Plan, ctx: Context) -> None:
     """Store a plan; :class:`Overtaken` when somebody else made what it needs meanwhile."""
+    ctx.tx.pauses.lay_aside(planned.held)
     taken = ctx.tx.due.take_steps([wait.id for wait in planned.waits])
     planned = planned.without({wait.id for wait in planned.waits} - taken)
     if not ctx.tx.links.keep(planned.links):
@@ -276,5 +288,5 @@ def began_by_joining(template: Template, group: str) -> bool:
 def _end(journey: int, reason: str, ctx: Context) -> None:
     """A journey ends: nothing more is planned, and what waits to be sent for it is cancelled."""
     ctx.tx.journeys.end([journey], JourneyState.EXITED, reason)
-    ctx.tx.due.drop("step", [str(journey)])
+    ctx.tx.due.drop_steps([journey])
     ctx.tx.outbox.cancel(journey=journey, reason=f"旅程结束：{reason}")

@@ -15,12 +15,14 @@ from sop.member import Member
 from sop.message import Channel
 from sop.tag import Facts
 from sop.template import CLOCKED, On, Subject, Template
+from sop.timing import spoken
 from sop.update import ClockTicked, FriendAdded, Kind, LinkVisited, MembersJoined, Update, WaitEnded
 from storage.due import Due
 from storage.template import SLOT
 
 router = Router("template")
 
+PAUSED_SLOT = "模板暂停着，这一期没有开始"
 SLOT_CHUNK = 500  # members a slot enrols in one transaction
 
 
@@ -38,11 +40,17 @@ def start(update: Update, ctx: Context) -> None:
     members = [member for member in members if not member.staff and not member.bot]
     if not members:
         return
-    for template in ctx.tx.templates.running():
+    for template in _going(ctx):
         if template.subject is Subject.MEMBER and template.trigger.on not in CLOCKED:
             started = [member for member in members if _starts(template, update, member, ctx)]
             facts = {member.id: member.facts() for member in started}
             begin(template, facts, ctx, since=update.at, greeting=_greeting(update))
+
+
+def _going(ctx: Context) -> list[Template]:
+    """The published templates that are not paused."""
+    paused = ctx.tx.pauses.paused()
+    return [template for template in ctx.tx.templates.running() if template.id not in paused]
 
 
 def _greeting(update: Update) -> dict[str, str]:
@@ -132,7 +140,10 @@ def start_slot(slot: WaitEnded, ctx: Context) -> None:
     template = _published(slot.whom, ctx)
     if template is None:
         return
-    if template.subject is Subject.GROUP:
+    if template.id in ctx.tx.pauses.paused():
+        wait = Due(what=SLOT, whom=slot.whom, occurrence=slot.occurrence, at=slot.due)
+        ctx.tx.due.miss(wait, ctx.now, "skipped", f"{PAUSED_SLOT}：{spoken(slot.due, ctx.settings.zone)}")
+    elif template.subject is Subject.GROUP:
         groups = [group for group in ctx.tx.groups.all() if group.kind != GroupKind.IMPORTED]
         begin(template, {group.id: group.facts() for group in groups}, ctx)
     elif not _start_members(template, slot, ctx):
@@ -169,7 +180,7 @@ def _published(template_id: str, ctx: Context) -> Template | None:
 @router.observe(Kind.CLOCK_TICKED, where=Ticked("day"))
 def start_silent(ticked: ClockTicked, ctx: Context) -> None:
     """Members of whom nothing was heard for as long as a template waits begin it."""
-    for template in ctx.tx.templates.running():
+    for template in _going(ctx):
         if template.trigger.on is On.SILENCE:
             since = ctx.now - timedelta(days=template.trigger.days)
             members = ctx.tx.members.quiet_since(since, template.id)

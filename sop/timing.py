@@ -15,6 +15,8 @@ from zoneinfo import ZoneInfo
 from sop.consent import Consent
 
 WEEK = timedelta(days=7)
+PAUSED = "模板已暂停，恢复后再发"
+LOOK_AGAIN = timedelta(minutes=10)  # at what is paused
 WEEKDAYS = ("周一", "周二", "周三", "周四", "周五", "周六", "周日")
 
 
@@ -88,6 +90,7 @@ class Situation:
     belongs: bool = True
     quota_until: datetime | None = None
     closed: str = ""
+    paused: bool = False
     sent: Sequence[datetime] = ()
     weekly_cap: int | None = None
     quiet: QuietHours | None = None
@@ -96,8 +99,8 @@ class Situation:
 
 
 def may_send(asked: Situation, now: datetime) -> Verdict:
-    """The policy gate: consent, membership, quota, weekly budget, quiet hours, spacing, deadline, in this order."""
-    for rule in (_consent, _membership, _quota, _budget, _quiet, _spacing):
+    """The policy gate: consent, membership, pause, quota, weekly budget, quiet hours, spacing, deadline, in this order."""
+    for rule in (_consent, _membership, _pause, _quota, _budget, _quiet, _spacing):
         verdict = rule(asked, now)
         if not isinstance(verdict, Now):
             return _within_deadline(verdict, asked)
@@ -120,6 +123,10 @@ def _consent(asked: Situation, now: datetime) -> Verdict:
 
 def _membership(asked: Situation, now: datetime) -> Verdict:
     return Now() if asked.belongs else Never("对方已退群或不再是好友，发不到了")
+
+
+def _pause(asked: Situation, now: datetime) -> Verdict:
+    return Later(now + LOOK_AGAIN, PAUSED) if asked.paused else Now()
 
 
 def _quota(asked: Situation, now: datetime) -> Verdict:

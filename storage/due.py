@@ -16,9 +16,10 @@ from storage.tables import due, missed
 STEP = (
     "step"  # the wait for a journey's next step; steps are planned in sets, other waits are told one by one
 )
+HELD = "held"  # a step of a template that is paused: it is due again when the template goes on
 # spelt out, not bound: a partial index serves only a query that repeats its words
 _IS_STEP = due.c.what == literal_column(f"'{STEP}'")
-_IS_OTHER = due.c.what != literal_column(f"'{STEP}'")
+_IS_OTHER = due.c.what.not_in([literal_column(f"'{STEP}'"), literal_column(f"'{HELD}'")])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +59,11 @@ class DueStore:
     def take_steps(self, ids: Collection[int]) -> set[int]:
         """Take these; returns which were still there. A wait that is gone was taken, or its journey has ended."""
         return set(self._connection.scalars(delete(due).where(due.c.id.in_(ids)).returning(due.c.id)))
+
+    def drop_steps(self, journeys: Iterable[int]) -> None:
+        """Forget what these journeys wait for."""
+        whom = [str(journey) for journey in journeys]
+        self._connection.execute(delete(due).where(due.c.what.in_((STEP, HELD)), due.c.whom.in_(whom)))
 
     def next_step_at(self) -> datetime | None:
         return self._first(_IS_STEP)

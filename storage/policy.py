@@ -19,6 +19,7 @@ from storage.consent import ConsentStore
 from storage.instant import from_ms, to_ms
 from storage.kf import KfStore, Place
 from storage.outbox import Entry
+from storage.pause import PauseStore
 from storage.tables import friend, groups, outbox, position
 
 COUNTED = (State.SENDING, State.CREATED, State.CONFIRMED, State.SENT, State.UNKNOWN)
@@ -63,6 +64,7 @@ class _Known:
     sent: dict[str, list[datetime]]
     sessions: dict[Place, Session]
     answered: dict[Place, int]
+    paused: frozenset[str]
 
     @classmethod
     def gather(cls, connection: Connection, entries: Sequence[Entry], now: datetime) -> _Known:
@@ -80,6 +82,7 @@ class _Known:
             | _sent(connection, chats, outbox.c.group_id, since, own),
             sessions=sessions,
             answered=kf.answered(sessions, but=own),
+            paused=PauseStore(connection, now).paused(),
         )
 
     def count(self, entry: Entry, now: datetime) -> None:
@@ -108,6 +111,7 @@ class _Known:
             belongs=self._belongs(entry),
             quota_until=self.quota.get(entry.recipient),
             closed=self._closed(entry, now),
+            paused=message.template in self.paused,
             sent=self.sent.get(entry.recipient, ()),
             weekly_cap=_first(template.weekly_cap if template else None, house.weekly_cap)
             if message.marketing

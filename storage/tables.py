@@ -213,8 +213,8 @@ due = Table(
         "ix_due_other",
         "due_at",
         "id",
-        sqlite_where=text("what <> 'step'"),
-        postgresql_where=text("what <> 'step'"),
+        sqlite_where=text("what NOT IN ('step', 'held')"),
+        postgresql_where=text("what NOT IN ('step', 'held')"),
     ),
 )
 
@@ -451,6 +451,14 @@ template = Table(
     Column("state", String(12), nullable=False),  # draft | published | retired
     Column("saved_by", String(64), nullable=False, server_default=""),
     Column("saved_at", Instant, nullable=False),
+)
+
+pause = Table(
+    "pause",  # templates that stand still
+    metadata,
+    Column("template", String(64), primary_key=True),
+    Column("by", String(64), nullable=False),
+    Column("since_at", Instant, nullable=False),
 )
 
 journey = Table(

@@ -30,6 +30,7 @@ from storage.link import LinkStore
 from storage.mark import MarkStore
 from storage.member import MemberStore
 from storage.outbox import OutboxStore
+from storage.pause import PauseStore
 from storage.staff import StaffStore
 from storage.statistic import StatisticStore
 from storage.tag import TagStore
@@ -117,6 +118,10 @@ class Tx:
     @cached_property
     def templates(self) -> TemplateStore:
         return TemplateStore(self.connection, self.now)
+
+    @cached_property
+    def pauses(self) -> PauseStore:
+        return PauseStore(self.connection, self.now)
 
     @cached_property
     def journeys(self) -> JourneyStore:
