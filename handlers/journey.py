@@ -11,9 +11,9 @@ from handlers.context import Context
 from handlers.filters import Ticked
 from handlers.router import Router
 from handlers.step import Recipient, Scribe, Unsaid
+from sop.audience import Facts
 from sop.journey import Fate, Journey, JourneyState, due, exits, fate, fate_reason, signal_of
 from sop.message import Message
-from sop.tag import Facts
 from sop.template import On, Signal, Subject, Template
 from sop.update import (
     ClockTicked,

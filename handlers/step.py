@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import Any
 
 from handlers.context import Context
+from sop.audience import Facts
 from sop.coupon import Batch
 from sop.group import Group
 from sop.interaction import menu, pick
@@ -21,7 +22,6 @@ from sop.link import absolute, short
 from sop.member import Member
 from sop.message import CAPABILITIES, Channel, Content, Link, Message
 from sop.render import Rendered, compose, words
-from sop.tag import Facts
 from sop.template import Ask, AskKind, CheckIn, GiveCoupon, Step, Template
 from sop.timing import local_day
 from storage.interaction import Run

@@ -9,11 +9,11 @@ from datetime import datetime, timedelta
 from handlers.context import Context
 from handlers.filters import Ticked, Waited
 from handlers.router import Router
+from sop.audience import Facts
 from sop.group import GroupKind
 from sop.journey import Enrol, Journey, enrol, starts
 from sop.member import Member
 from sop.message import Channel
-from sop.tag import Facts
 from sop.template import CLOCKED, On, Subject, Template
 from sop.timing import spoken
 from sop.update import ClockTicked, FriendAdded, Kind, LinkVisited, MembersJoined, Update, WaitEnded

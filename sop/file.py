@@ -15,12 +15,12 @@ from typing import Any
 import tomlkit
 from tomlkit.exceptions import ParseError, TOMLKitError
 
+from sop.audience import Audience
 from sop.errors import Problem, TemplateError
 from sop.form import Form, Notes
 from sop.place import Path, Place, places
 from sop.plain import to_plain
 from sop.step import out_of_order, read_expression, read_item, read_step
-from sop.tag import Audience
 from sop.template import Ask, AskKind, Exit, Goal, On, Reentry, Signal, Step, Subject, Template, Trigger
 from sop.timing import QuietHours
 

@@ -14,10 +14,11 @@ from difflib import get_close_matches
 from enum import StrEnum
 from typing import Any, TypeVar
 
+from sop.audience import Expression
 from sop.errors import Problem, TemplateError
+from sop.expression import parse
 from sop.guide import KEYS, Key
 from sop.place import Path, Place
-from sop.tag import Expression, parse
 
 E = TypeVar("E", bound=StrEnum)
 UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sop.tag import Facts
+from sop.audience import Facts
 
 
 class GroupKind(StrEnum):
@@ -42,7 +42,7 @@ class Group:
 
     def facts(self) -> Facts:
         """What an audience may ask of this group."""
-        return Facts(groups=frozenset({self.name}), kind=str(self.kind))
+        return Facts(groups=frozenset({self.name}), kinds=frozenset({str(self.kind)}))
 
 
 SETTLES = timedelta(seconds=30)  # by then a list shows what happened, or callbacks were lost

@@ -18,7 +18,7 @@ class Key:
 
 WEEKDAYS = "mon、tue、wed、thu、fri、sat、sun 之一"
 SPAN = "时长：数字加单位 s、m、h、d，可以连写"
-EXPRESSION = "标签表达式：& 且、| 或、! 非、括号"
+EXPRESSION = "适用人群表达式：标签、tier:…、joined >= 7d 等，用 & 且、| 或、! 非、括号连起来"
 TEXT = "文字，可以用 {{ 变量 }}"
 
 KEYS: dict[str, Key] = {

@@ -16,10 +16,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from sop.audience import Facts, matches
 from sop.group import GroupKind
 from sop.member import is_promotion
 from sop.message import Channel
-from sop.tag import Facts, matches
 from sop.template import (
     CLOCKED,
     After,

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sop.tag import Facts
+from sop.audience import Facts
 
 TIERS: dict[str, str] = {"new": "新成员", "potential": "潜力用户", "core": "核心用户"}
 
@@ -24,6 +24,7 @@ class Member:
     bot: bool = False
     avatar: str = ""
     groups: frozenset[str] = frozenset()  # names of the groups the member sits in
+    kinds: frozenset[str] = frozenset()  # of these groups
     tier_since: datetime | None = None
     first_seen: datetime | None = None
     last_active: datetime | None = None
@@ -34,9 +35,16 @@ class Member:
         return self.name or f"成员 {self.id[-6:]}"
 
     def facts(self, groups: Iterable[str] = ()) -> Facts:
-        """What an audience may ask of this member, who sits in their own groups and in those of these names."""
+        """What an audience may ask of this member, who sits in their own groups and in those of these names.
+
+        Without what must be measured or looked up: :class:`storage.audience.AudienceStore` adds that.
+        """
         return Facts(
-            tags=self.tags, tier=self.tier, source=self.source, groups=self.groups | frozenset(groups)
+            tags=self.tags,
+            tier=self.tier,
+            source=self.source,
+            groups=self.groups | frozenset(groups),
+            kinds=self.kinds,
         )
 
 

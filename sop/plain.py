@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
+from sop.expression import to_text
 from sop.interaction import AnswerOption, Item
-from sop.tag import to_text
 from sop.template import (
     After,
     Ask,

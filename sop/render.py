@@ -28,10 +28,10 @@ from liquid.exceptions import (
 )
 from liquid.expression import Expression
 
+from sop.audience import Facts
 from sop.errors import Problem, TemplateError
 from sop.group import Group
 from sop.member import TIERS, Member
-from sop.tag import Facts
 from sop.template import Step
 
 WORDS: dict[str, str] = {

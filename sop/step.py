@@ -7,14 +7,15 @@ from collections.abc import Sequence
 from datetime import timedelta
 from enum import StrEnum
 
+from sop.audience import Ask as Asked
+from sop.audience import Atom, Compare, Expression, Is, Quantity, atoms
 from sop.errors import Problem
+from sop.expression import to_text
 from sop.form import Form
 from sop.interaction import MOST_OPTIONS, AnswerOption, Item, options_of
 from sop.link import objection
 from sop.message import CAPABILITIES, Channel
 from sop.render import LONGEST_TEXT, Reach, check, variables
-from sop.tag import Ask as Asked
-from sop.tag import Expression, Is, atoms
 from sop.template import (
     After,
     Ask,
@@ -164,17 +165,24 @@ def _variant(form: Form, subject: Subject) -> Variant:
 
 
 def read_expression(form: Form, key: str, subject: Subject, *, required: bool = False) -> Expression | None:
-    """The tag expression under ``key``; a group has a name and a kind, but no tags."""
+    """The expression under ``key``; of a group only its name, kind and score can be asked."""
     expression = form.expression(key, required=required)
     if expression is not None and subject is Subject.GROUP:
         for atom in atoms(expression):
-            if atom.ask not in (Asked.GROUP, Asked.KIND):
+            if not _is_of_groups(atom):
                 form.wrong(
                     key,
-                    f"群没有标签、分层和来源，“{atom.name}” 永远不成立",
+                    f"这份模板说的是群，群没有 “{to_text(atom)}” 这样的事",
+                    expected="group:…、kind:… 或 score 比大小",
                     example=f"{key} = 'group:新手答疑群'",
                 )
     return expression
+
+
+def _is_of_groups(atom: Atom) -> bool:
+    if isinstance(atom, Compare):
+        return atom.measure.of is Quantity.SCORE
+    return atom.ask in (Asked.GROUP, Asked.KIND)
 
 
 def _link(form: Form | None) -> StepLink | None:

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from datetime import date, time, timedelta
 from enum import StrEnum
 
+from sop.audience import Audience, Expression, Facts, matches
 from sop.interaction import AnswerOption, Item
 from sop.message import Channel
-from sop.tag import Audience, Expression, Facts, matches
 from sop.timing import QuietHours
 
 HOUR = timedelta(hours=1)

@@ -68,14 +68,18 @@ class MemberStore:
                 select(member_tag.c.member, member_tag.c.tag).where(member_tag.c.member.in_(known))
             )
         )
-        seats = _gather(
-            self._connection.execute(
-                select(seat.c.member, groups.c.name)
-                .join(groups, groups.c.id == seat.c.group_id)
-                .where(seat.c.member.in_(known), seat.c.left_at.is_(None), groups.c.dismissed_at.is_(None))
-            )
-        )
-        return [_member(row, tags.get(row.id, frozenset()), seats.get(row.id, frozenset())) for row in rows]
+        seats = self._connection.execute(
+            select(seat.c.member, groups.c.name, groups.c.kind)
+            .join(groups, groups.c.id == seat.c.group_id)
+            .where(seat.c.member.in_(known), seat.c.left_at.is_(None), groups.c.dismissed_at.is_(None))
+        ).all()
+        named = _gather((row.member, row.name) for row in seats)
+        kinds = _gather((row.member, row.kind) for row in seats)
+        none: frozenset[str] = frozenset()
+        return [
+            _member(row, tags.get(row.id, none), named.get(row.id, none), kinds.get(row.id, none))
+            for row in rows
+        ]
 
     def of_union(self, unionid: str) -> list[str]:
         """Ids under which we know the same WeChat person."""
@@ -365,13 +369,14 @@ def _gather(rows: Any) -> dict[str, frozenset[str]]:
     return {key: frozenset(values) for key, values in found.items()}
 
 
-def _member(row: Any, tags: frozenset[str], seats: frozenset[str]) -> Member:
+def _member(row: Any, tags: frozenset[str], seats: frozenset[str], kinds: frozenset[str]) -> Member:
     return Member(
         id=row.id,
         name=row.name,
         tier=row.tier,
         tags=tags,
         groups=seats,
+        kinds=kinds,
         source=row.source,
         staff=bool(row.staff),
         bot=bool(row.bot),

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from sop.audience import matches
+from sop.expression import to_text
 from sop.group import Group
 from sop.interaction import menu
 from sop.journey import channel_for, due, next_slot
 from sop.member import Member
 from sop.message import CAPABILITIES, Channel
 from sop.render import Rendered, compose, words
-from sop.tag import matches, to_text
 from sop.template import Ask, AskKind, GiveCoupon, OpenLink, Step, Subject, Template
 from sop.timing import local_day
 

@@ -11,13 +11,13 @@ import tomlkit
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sop.audience import Audience, Is, Not, Some
 from sop.errors import Problem, TemplateError
 from sop.file import edit, read, write
 from sop.guide import KEYS
 from sop.interaction import Item, options_of
 from sop.link import allowed, objection
 from sop.message import Channel
-from sop.tag import Audience, Is, Not, Some
 from sop.template import (
     After,
     Ask,

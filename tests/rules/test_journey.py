@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sop.audience import Audience, Facts
+from sop.expression import parse
 from sop.journey import (
     GRACE,
     MOVES,
@@ -32,7 +34,6 @@ from sop.journey import (
     starts,
 )
 from sop.message import Channel
-from sop.tag import Audience, Facts, parse
 from sop.template import (
     After,
     Exit,

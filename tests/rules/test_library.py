@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 import tomlkit
 
+from sop.audience import Facts
 from sop.file import read, write
 from sop.guide import KEYS
 from sop.interaction import menu
 from sop.journey import Journey, channel_for, next_due, next_slot
 from sop.message import CAPABILITIES, Channel
 from sop.render import FILTERS, WORDS, compose, words
-from sop.tag import Facts
 from sop.template import Ask, AskKind, On, Subject, Template
 from sop.timing import QuietHours, at_local, local, spoken
 

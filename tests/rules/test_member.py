@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from sop.audience import matches
+from sop.expression import parse
 from sop.group import Group, GroupKind
 from sop.link import absolute, is_token, short
 from sop.member import Member, is_promotion
-from sop.tag import matches, parse
 
 LIN = Member(
     id="wmAbCdEf123456", name="林晓", tier="potential", tags=frozenset({"职场新人"}), source="poster_0103"

@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sop.audience import Facts
+from sop.expression import parse
 from sop.group import Group
 from sop.member import Member
 from sop.render import (
@@ -23,7 +25,6 @@ from sop.render import (
     variables,
     words,
 )
-from sop.tag import Facts, parse
 from sop.template import After, Step, Variant
 
 LIN = Member(id="wm_lin", name="林晓", tier="potential", tags=frozenset({"职场新人", "爱提问"}))

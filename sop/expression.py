@@ -1,8 +1,6 @@
-"""Tags 标签 and audience expressions 适用人群.
+"""Audience expressions as operators write them::
 
-A tag is a word attached to a member. An audience says with tags who something is for::
-
-    职场新人 & !(已购 | "暂不 打扰") & tier:potential & group:新手答疑群 & source:poster_0103
+    职场新人 & !(已购 | "暂不 打扰") & tier:potential & group:新手答疑群 & joined >= 7d & active(30d) < 3
 
 ``&`` and, ``|`` or, ``!`` not, parentheses; ``!`` binds closest, then ``&``, then ``|``. A name with spaces or signs
 stands in double quotes. Full-width signs mean the same. An empty clause cannot be written, so it never widens.
@@ -10,154 +8,43 @@ stands in double quotes. Full-width signs mean the same. An empty clause cannot 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from enum import StrEnum
+import re
 from functools import lru_cache
 
+from sop.audience import (
+    LONGEST_WINDOW,
+    SPANS,
+    WINDOWED,
+    All,
+    Ask,
+    Compare,
+    Expression,
+    Held,
+    Is,
+    Measure,
+    Not,
+    Quantity,
+    Sign,
+    Some,
+)
 from sop.errors import Problem, TemplateError
 
 EXAMPLE = "职场新人 & !已购"
 LONGEST = 2000  # characters of one expression
 DEEPEST = 40  # parentheses and negations inside each other
-
-
-class TagKind(StrEnum):
-    """Basic tags say who somebody is; behavioural tags say what they did."""
-
-    BASIC = "basic"
-    BEHAVIOUR = "behaviour"
-
-
-@dataclass(frozen=True)
-class Tag:
-    """A tag and its kind."""
-
-    name: str
-    kind: TagKind = TagKind.BASIC
-
-
-class Ask(StrEnum):
-    """What an atom asks about; the value is the prefix that is written before the colon."""
-
-    TAG = ""
-    TIER = "tier"
-    GROUP = "group"
-    SOURCE = "source"
-    KIND = "kind"
-
-
 KNOWN = {
     Ask.TIER: ("new", "potential", "core"),
     Ask.KIND: ("customer", "internal", "imported"),
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class Facts:
-    """What is true of one member or one group at one moment."""
-
-    tags: frozenset[str] = frozenset()
-    tier: str = ""
-    groups: frozenset[str] = frozenset()
-    source: str = ""
-    kind: str = ""
-
-
-@dataclass(frozen=True)
-class Is:
-    """Somebody carries the tag, is in the tier or group, or came from the source."""
-
-    name: str
-    ask: Ask = Ask.TAG
-
-    def __post_init__(self) -> None:
-        if not self.name.strip():
-            raise ValueError("a nameless atom says nothing, so it may not widen")
-
-
-@dataclass(frozen=True)
-class Not:
-    part: Expression
-
-
-@dataclass(frozen=True)
-class All:
-    """Every part holds; there are two or more."""
-
-    parts: tuple[Expression, ...]
-
-    def __post_init__(self) -> None:
-        if len(self.parts) < 2:
-            raise ValueError("a clause joins two parts or more; an empty one may not widen")
-
-
-@dataclass(frozen=True)
-class Some:
-    """At least one of two or more parts holds."""
-
-    parts: tuple[Expression, ...]
-
-    def __post_init__(self) -> None:
-        if len(self.parts) < 2:
-            raise ValueError("a clause joins two parts or more; an empty one may not widen")
-
-
-Expression = Is | Not | All | Some
-
-
-@dataclass(frozen=True, kw_only=True)
-class Audience:
-    """Who a template is for. Without ``include`` it is nobody, unless ``everyone`` is said in so many words."""
-
-    include: Expression | None = None
-    exclude: Expression | None = None
-    everyone: bool = False
-
-    def has(self, facts: Facts) -> bool:
-        if self.exclude is not None and matches(self.exclude, facts):
-            return False
-        return self.everyone or (self.include is not None and matches(self.include, facts))
-
-
-def matches(expression: Expression, facts: Facts) -> bool:
-    """Whether the expression holds for somebody of whom these facts are true."""
-    match expression:
-        case Is(name, ask):
-            return name in _answers(ask, facts)
-        case Not(part):
-            return not matches(part, facts)
-        case All(parts):
-            return all(matches(part, facts) for part in parts)
-        case Some(parts):
-            return any(matches(part, facts) for part in parts)
-
-
-def _answers(ask: Ask, facts: Facts) -> frozenset[str] | tuple[str, ...]:
-    match ask:
-        case Ask.TAG:
-            return facts.tags
-        case Ask.GROUP:
-            return facts.groups
-        case Ask.TIER:
-            return (facts.tier,)
-        case Ask.SOURCE:
-            return (facts.source,)
-        case Ask.KIND:
-            return (facts.kind,)
-
-
-def atoms(expression: Expression) -> Iterator[Is]:
-    """Every atom of the expression, in the order it is written."""
-    match expression:
-        case Is():
-            yield expression
-        case Not(part):
-            yield from atoms(part)
-        case All(parts) | Some(parts):
-            for part in parts:
-                yield from atoms(part)
-
+EXAMPLES = {
+    Quantity.JOINED: "joined >= 7d",
+    Quantity.SILENT: "silent >= 14d",
+    Quantity.ACTIVE: "active(7d) >= 3",
+    Quantity.ACTS: "acts(30d) < 5",
+    Quantity.SCORE: "score >= 50",
+}
+QUANTITIES = frozenset(str(quantity) for quantity in Quantity)
+DAY = 24  # hours
 
 # ---------------------------------------------------------------- writing
 
@@ -173,7 +60,10 @@ SIGNS = {
     "（": "(",
     "）": ")",
 }
-BARE_ENDS = frozenset(SIGNS) | frozenset('"“”')
+COMPARISON = re.compile("[>＞≥<＜≤=＝][=＝]?")
+PLAIN_SIGNS = str.maketrans({"＞": ">", "＜": "<", "＝": "=", "≥": ">=", "≤": "<="})
+EQUALS = frozenset("=＝")  # part of a name after a prefix only
+BARE_ENDS = frozenset(SIGNS) | frozenset('"“”>＞≥<＜≤')
 
 
 def to_text(expression: Expression) -> str:
@@ -185,12 +75,24 @@ def _written(expression: Expression, strength: int) -> str:
     match expression:
         case Is(name, ask):
             return f"{ask}:{_quoted(name)}" if ask else _quoted(name, tag=True)
+        case Compare(measure, sign, bound):
+            return f"{_measured(measure)} {sign} {_bound(measure.of, bound)}"
         case Not(part):
             return "!" + _written(part, 3)
         case All(parts):
             return _joined(" & ", parts, 2, strength)
         case Some(parts):
             return _joined(" | ", parts, 1, strength)
+
+
+def _measured(measure: Measure) -> str:
+    return f"{measure.of}({measure.days}d)" if measure.days else str(measure.of)
+
+
+def _bound(of: Quantity, bound: float) -> str:
+    if of not in SPANS:
+        return repr(float(bound)).removesuffix(".0")
+    return f"{int(bound) // DAY}d" if bound % DAY == 0 else f"{int(bound)}h"
 
 
 def _joined(sign: str, parts: tuple[Expression, ...], own: int, outer: int) -> str:
@@ -201,10 +103,15 @@ def _joined(sign: str, parts: tuple[Expression, ...], own: int, outer: int) -> s
 
 def _quoted(name: str, *, tag: bool = False) -> str:
     plain = name and not any(sign in BARE_ENDS or sign.isspace() or sign == "\\" for sign in name)
-    if plain and not (tag and _prefix(name) is not None):
+    if plain and not (tag and _means_more(name)):
         return name
     escaped = name.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
+
+
+def _means_more(name: str) -> bool:
+    """Whether a bare word would be read as something else than a tag."""
+    return _prefix(name) is not None or name in QUANTITIES or not EQUALS.isdisjoint(name)
 
 
 def _prefix(word: str) -> str | None:
@@ -247,7 +154,10 @@ class _Reader:
         if self.at == len(self.text):
             return
         here = self.text[self.at]
-        if here in SIGNS:
+        comparison = COMPARISON.match(self.text, self.at)
+        if comparison:
+            self.sign, self.at = comparison[0].translate(PLAIN_SIGNS), comparison.end()
+        elif here in SIGNS:
             self.sign, self.at = SIGNS[here], self.at + 1
         else:
             self._read_word()
@@ -266,13 +176,11 @@ class _Reader:
             )
 
     def _bare(self) -> str:
-        begin = self.at
-        while (
-            self.at < len(self.text)
-            and self.text[self.at] not in BARE_ENDS
-            and not self.text[self.at].isspace()
-        ):
+        begin, ends = self.at, BARE_ENDS | EQUALS
+        while self.at < len(self.text) and not ((here := self.text[self.at]) in ends or here.isspace()):
             self.at += 1
+            if here in ":：":
+                ends = BARE_ENDS
         return self.text[begin : self.at]
 
     def _string(self) -> str:
@@ -338,20 +246,68 @@ class _Reader:
     def _atom(self) -> Expression:
         word, start, bare = self.word, self.start, self.text[self.start] not in '"“'
         self.next()
+        if bare and word in QUANTITIES:
+            return self._comparison(Quantity(word), start)
+        if self.sign and COMPARISON.fullmatch(self.sign):
+            expected = "、".join(Quantity) + " 才能比；标签名里有符号就放进双引号"
+            raise _mistake(start, f"“{word}” 不能比大小", expected, EXAMPLES[Quantity.JOINED])
         prefix = _prefix(word) if bare else None
         if prefix is None:
             return Is(_named(word, start))
-        ask = next((ask for ask in Ask if ask and ask == prefix), None)
-        if ask is None:
-            raise _mistake(
-                start, f"不认识的前缀 “{prefix}:”", "tier:、group:、source:、kind:，或把标签名放进双引号"
-            )
-        name = _named(word[len(prefix) + 1 :], start)
-        if ask in KNOWN and name not in KNOWN[ask]:
-            raise _mistake(
-                start, f"没有 “{prefix}:{name}”", "、".join(f"{prefix}:{known}" for known in KNOWN[ask])
-            )
-        return Is(name, ask)
+        return _prefixed(prefix, word[len(prefix) + 1 :], start)
+
+    def _comparison(self, of: Quantity, start: int) -> Compare:
+        measure = Measure(of, self._window(of) if of in WINDOWED else 0)
+        if self.sign not in frozenset(Sign):
+            shown = f"“{self.shown}” 放在这里读不懂" if self.shown else f"{of} 没有和什么比"
+            raise _mistake(self.start, shown, "、".join(Sign), EXAMPLES[of])
+        sign = Sign(self.sign)
+        self.next()
+        bound = _number(self.word if not self.sign and not self.quoted else "", of)
+        if bound is None:
+            expected = "几天或几小时，如 7d、36h" if of in SPANS else "一个数，如 3"
+            raise _mistake(self.start, f"{of} {sign} 后面读不出要比的数", expected, EXAMPLES[of])
+        self.next()
+        return Compare(measure, sign, bound)
+
+    def _window(self, of: Quantity) -> int:
+        """The days in parentheses; a :class:`TemplateError` when they are missing or too many."""
+        begin, seen = self.start, []
+        for wanted in ("(", "", ")"):
+            seen.append(self.word if self.sign == wanted and not self.quoted else "?")
+            self.next()
+        days = re.fullmatch("([0-9]{1,3})d", seen[1])
+        if seen[0] or seen[2] or days is None or not 1 <= int(days[1]) <= LONGEST_WINDOW:
+            raise _mistake(begin, f"{of} 没有写清最近几天", f"(1d) 到 ({LONGEST_WINDOW}d)", EXAMPLES[of])
+        return int(days[1])
+
+
+def _number(word: str, of: Quantity) -> float | None:
+    """The bound that was written, in the quantity's own unit; None when it is not one."""
+    form = "([0-9]{1,5})([dh])" if of in SPANS else r"([0-9]{1,6}(?:\.[0-9]{1,4})?)()"
+    found = re.fullmatch(form, word)
+    return None if found is None else float(found[1]) * (DAY if found[2] == "d" else 1)
+
+
+def _prefixed(prefix: str, written: str, start: int) -> Is:
+    ask = next((ask for ask in Ask if ask and ask == prefix), None)
+    if ask is None:
+        prefixes = "、".join(f"{ask}:" for ask in Ask if ask)
+        raise _mistake(start, f"不认识的前缀 “{prefix}:”", f"{prefixes}，或把标签名放进双引号")
+    name = _named(written, start)
+    if ask in KNOWN and name not in KNOWN[ask]:
+        raise _mistake(
+            start, f"没有 “{prefix}:{name}”", "、".join(f"{prefix}:{known}" for known in KNOWN[ask])
+        )
+    return Is(_coupon(name, start) if ask is Ask.COUPON else name, ask)
+
+
+def _coupon(name: str, start: int) -> str:
+    batch, equals, state = name.replace("＝", "=").partition("=")
+    if not batch.strip() or (equals and state not in frozenset(Held)):
+        states = "、".join(f"coupon:{batch or 'growth_gift'}={state}" for state in Held)
+        raise _mistake(start, f"没有 “coupon:{name}” 这种状态", states, "coupon:growth_gift=claimed")
+    return f"{batch}{equals}{state}"
 
 
 def _named(name: str, start: int) -> str:
@@ -360,5 +316,5 @@ def _named(name: str, start: int) -> str:
     return name
 
 
-def _mistake(at: int, reason: str, expected: str) -> TemplateError:
-    return TemplateError([Problem(1, at + 1, "", reason, expected, EXAMPLE)])
+def _mistake(at: int, reason: str, expected: str, example: str = EXAMPLE) -> TemplateError:
+    return TemplateError([Problem(1, at + 1, "", reason, expected, example)])
