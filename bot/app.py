@@ -284,7 +284,13 @@ class App:
 
     async def _serve(self) -> None:
         self.web = self._web(await self._page_secret())
-        runner = web.AppRunner(self.web, access_log=None, handle_signals=False, shutdown_timeout=DRAIN_S)
+        runner = web.AppRunner(
+            self.web,
+            access_log=None,
+            handle_signals=False,
+            shutdown_timeout=DRAIN_S,
+            auto_decompress=False,  # nobody who may knock packs what they say
+        )
         await runner.setup()
         self._stack.push_async_callback(runner.cleanup)
         server = self.config.server

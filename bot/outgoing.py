@@ -35,6 +35,7 @@ from aiohttp import (
 from aiohttp import ConnectionTimeoutError as ConnectTimeout
 from yarl import URL
 
+from bot.clean_json import read_json
 from bot.clock import Clock
 from sop.errors import Blocked, Busy, Unanswered
 
@@ -224,7 +225,7 @@ async def _read(content: Any, place: str) -> bytes:
 
 def _object(whole: bytes, place: str) -> dict[str, Any]:
     try:
-        answer = json.loads(whole)
+        answer = read_json(whole)
     except (ValueError, RecursionError) as error:
         raise Unanswered(f"{place} answered something that is not JSON") from error
     if not isinstance(answer, dict):

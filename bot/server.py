@@ -151,6 +151,8 @@ async def _posted(request: web.Request) -> bytes:
             return await request.read()
     except web.HTTPRequestEntityTooLarge:
         pass
+    except web.RequestPayloadError as error:  # torn, or not packed as it says
+        raise Malformed("body cannot be read") from error
     raise Malformed("body is too large")
 
 

@@ -29,10 +29,16 @@ def records_after(world: World, seq: int, limit: int) -> tuple[list[dict[str, An
     oldest = int((world.now() - timedelta(days=world.rules.archive_days)).timestamp() * 1000)
     start = max(
         bisect_right(records, seq, key=lambda record: record["seq"]),
-        bisect_right(records, oldest - 1, key=lambda record: record.get("msgtime", 2**62)),
+        bisect_right(records, oldest - 1, key=_said_at),
     )
     end = start + min(limit, world.rules.archive_page)
     return records[start:end], end < len(records)
+
+
+def _said_at(record: dict[str, Any]) -> int:
+    """What does not say when it was said counts as new."""
+    at = record.get("msgtime")
+    return at if type(at) is int else 2**62
 
 
 def feed(call: Call) -> Answer:

@@ -116,7 +116,8 @@ class Platform:
         if "whole" in answer and not answer.get("errcode"):
             return web.Response(body=answer["whole"], content_type="application/octet-stream")
         text = "<html>gateway</html>" if fault is not None and fault.what == "garble" else _json(answer)
-        return web.Response(text=text, content_type="application/json", charset="utf-8")
+        plain = text.encode("utf-8", "backslashreplace")  # half a character has to be escaped
+        return web.Response(body=plain, content_type="application/json", charset="utf-8")
 
     def _does(
         self, request: web.Request, api: str, body: bytes, fault: Fault | None, after: list[Any]

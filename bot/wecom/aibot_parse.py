@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
+from bot.clean_json import INSTEAD, read_json
 from bot.wecom.card import run_of
 from bot.wecom.person import person
 from bot.wecom.settings import Aibot
@@ -55,7 +56,7 @@ def knock_of(corp: str, door: str, said: bytes, now: datetime, *, request: str =
 def read(said: bytes) -> dict[str, Any] | None:
     """The JSON object in a text, None when there is none."""
     try:
-        told = json.loads(said)
+        told = read_json(said)
     except (ValueError, RecursionError):
         return None
     return told if isinstance(told, dict) else None
@@ -189,7 +190,7 @@ def _words(kind: str, content: Plain) -> str:
         items = content.get("msg_item")
         parts = [_words(str(item["msgtype"]), item[str(item["msgtype"])]) for item in _many(items)]
         return "\n".join(part for part in parts if part)
-    return str(content.get("content") or "").replace("\0", "") if kind in ("text", "voice") else ""
+    return str(content.get("content") or "") if kind in ("text", "voice") else ""
 
 
 def _quoted(quote: Any) -> str:
@@ -333,7 +334,7 @@ def _many(items: Any) -> Sequence[Any]:
 def _id(name: str, value: Any) -> str:
     if not isinstance(value, str) or not value:
         raise Malformed(f"{name} is missing")
-    if not value.isprintable():
+    if not value.isprintable() or INSTEAD in value:
         raise Malformed(f"{name} holds signs that are none")
     if len(value) > LONGEST_ID:
         raise Malformed(f"{name} is longer than {LONGEST_ID} characters")

@@ -6,11 +6,11 @@ developer.work.weixin.qq.com paths 91774 (records) and 91782 (agreements).
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from bot.clean_json import read_json
 from bot.gateway import ArchivePage, Unread
 from bot.wecom import errcode, limit
 from bot.wecom.archive_key import ArchiveKeys
@@ -101,7 +101,7 @@ class Archive:
                 lacking[version] = min(lacking.get(version, record["seq"]), int(record["seq"]))
             key = self.keys.open(version, record["encrypt_random_key"])
             plain = library.decrypt(key, record["encrypt_chat_msg"])
-            told = json.loads(plain)
+            told = read_json(plain)
         except (Malformed, Misconfigured, Refused) as error:
             return unread(record, SEALED_DOOR, str(error))
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
@@ -143,7 +143,7 @@ class Archive:
 def _answered(whole: bytes) -> dict[str, Any]:
     """The library's JSON, with an error of the platform inside it raised as such."""
     try:
-        answer = json.loads(whole)
+        answer = read_json(whole)
     except (ValueError, RecursionError) as mistake:
         raise Busy("会话存档 SDK 返回的内容读不懂，稍后再试") from mistake
     if not isinstance(answer, dict):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from bot.clean_json import read_json
 from bot.wecom.legible import LONGEST_NUMBER, Item, instant, must, text
 from bot.wecom.person import is_member, is_robot, person
 from sop.archive import ArchiveDecided
@@ -16,6 +16,7 @@ from sop.update import MessageHeard, MessageRecalled, Update
 DOOR = "archive/record"  # under these names is kept what cannot be read, and what cannot be opened
 SEALED_DOOR = "archive/sealed"
 INSIDE = {"docmsg": "doc", "markdown": "info", "news": "info"}  # where a kind's object has another name
+LARGEST_SEQ = 2**63 - 1
 WORDS = {  # which fields of a kind say something in words, the first that does counts
     "text": ("content",),
     "markdown": ("content",),
@@ -139,7 +140,7 @@ def _part(item: Item) -> str:
     """A part of a mixed message: its object comes as JSON inside a text."""
     told, kind = item.get("content"), str(item.get("type"))
     if isinstance(told, str):
-        told = json.loads(told)
+        told = read_json(told)
     return _words(kind, told) if kind != "mixed" else ""
 
 
@@ -158,6 +159,6 @@ def mentions(said: str) -> tuple[str, ...]:
 
 
 def last_seq(records: Iterable[Any], seq: int) -> int:
-    """Where to go on; a record without a number does not count."""
+    """Where to go on; a record without a number that could be one does not count."""
     numbers = (record.get("seq") for record in records if isinstance(record, Mapping))
-    return max([seq, *(number for number in numbers if isinstance(number, int))])
+    return max([seq, *(one for one in numbers if type(one) is int and one <= LARGEST_SEQ)])

@@ -132,7 +132,7 @@ def _given(query: Mapping[str, str], name: str) -> str:
 # ---------------------------------------------------------------- lanes
 
 _LANES = tuple(
-    re.compile(rb"<%s>\s*(?:<!\[CDATA\[)?([^<>\]\s]{1,128})" % name)
+    re.compile(rb"<%s>\s*(?:<!\[CDATA\[)?([^<>\]\s\x00]{1,128})" % name)
     for name in (b"ChatId", b"ExternalUserID", b"FromUserName", b"OpenKfId")
 )
 

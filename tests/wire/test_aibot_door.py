@@ -195,6 +195,14 @@ async def test_whatever_is_wrong_is_refused_with_one_status_and_one_body(door: D
     assert await door.stored() == 0
 
 
+@pytest.mark.parametrize("name", ["msgid", "chatid"])
+async def test_half_an_emoji_is_stored_like_any_other_sign(door: Door, name: str) -> None:
+    answer = await door.knock(told(chattype="group", chatid="C1") | {name: "half \ud83d"})
+
+    assert answer.status == 200
+    assert await door.stored() == 1
+
+
 async def test_what_was_signed_a_week_ago_is_refused(door: Door) -> None:
     sealed = CIPHER.seal(json.dumps(told()).encode(), b"0123456789abcdef")
     stale = str(int((NOW - timedelta(days=7)).timestamp()))

@@ -234,13 +234,13 @@ def test_what_makes_no_sense_is_malformed_and_nothing_else(said: bytes) -> None:
         parse_told(BOT, knock.body, "id")
 
 
-def test_signs_no_database_takes_are_left_out() -> None:
+def test_signs_no_database_takes_are_shown_as_another() -> None:
     said = rb'{"msgtype": "text", "text": {"content": "a\ud800b\u0000c"}, "from": {"userid": "a"}}'
 
     update = parse_told(BOT, knock_of("ww", BOT.door, said, NOW).body, "id")
 
     assert isinstance(update, MessageHeard)
-    assert update.text == "a?bc"
+    assert update.text == "a\ufffdb\ufffdc"
 
 
 def test_the_same_msgid_is_the_same_fact_whatever_else_differs() -> None:

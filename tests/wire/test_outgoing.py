@@ -9,6 +9,7 @@ import pytest
 from aiohttp import BodyPartReader, web
 from aiohttp.test_utils import TestServer, unused_port
 
+from bot.clean_json import read_json
 from bot.clock import SystemClock
 from bot.outgoing import LARGEST_ANSWER, File, Outgoing
 from sop.errors import Blocked, Busy, Unanswered
@@ -134,6 +135,20 @@ async def test_a_chinese_name_is_not_encoded(server: TestServer, outgoing: Outgo
     file = File("media", "周报.pdf", "application/pdf", b"123456")
 
     assert (await outgoing.json("POST", str(server.make_url("/takes")), file=file))["name"] == "周报.pdf"
+
+
+@pytest.mark.parametrize(
+    ("whole", "value"),
+    [
+        (b'{"a": "hi\\ud83d"}', {"a": "hi\ufffd"}),
+        (b'{"\\ude00b": ["\\u0000x"]}', {"\ufffdb": ["\ufffdx"]}),
+        (b'{"a": "\\ud83d\\ude00 \\u4f60\\\\u0000"}', {"a": "😀 你\\u0000"}),
+        (b'{"a": "\xed\xa0\xbd!"}', {"a": "\ufffd\ufffd\ufffd!"}),
+        (b'\xef\xbb\xbf{"a": 1}', {"a": 1}),
+    ],
+)
+def test_what_no_database_takes_is_left_out_of_json(whole: bytes, value: object) -> None:
+    assert read_json(whole) == value
 
 
 async def test_a_file_comes_back_as_bytes_and_a_refusal_as_what_it_says(
