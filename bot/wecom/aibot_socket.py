@@ -127,7 +127,7 @@ class Line:
                 log.warning("frame not understood", bot=self.bot.name, size=len(text))
             elif "cmd" not in frame:
                 self._acknowledge(number, frame)
-            elif frame["cmd"] in CALLBACKS and isinstance(frame.get("body"), dict):
+            elif str(frame["cmd"]) in CALLBACKS and isinstance(frame.get("body"), dict):
                 with self.clock.hold():
                     await hear(frame["body"], number)
                 if event_of(frame["body"]) == "disconnected_event":

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from bot.clean_json import read_json
-from bot.wecom.legible import LONGEST_NUMBER, Item, instant, must, text
+from bot.wecom.legible import LONGEST_NUMBER, Item, instant, maybe, must, text
 from bot.wecom.person import is_member, is_robot, person
 from sop.archive import ArchiveDecided
 from sop.errors import Malformed
@@ -66,7 +66,7 @@ def understood(record: Item) -> Update | None:
 def _heard(record: Item) -> Update:
     kind, speaker = must(record, "msgtype"), must(record, "from")
     quoted, said = parted(_words(kind, record.get(INSIDE.get(kind, kind))))
-    group = text(record, "roomid")
+    group = maybe(record, "roomid")
     return MessageHeard(
         at=_at(record),
         id=archive_id(record["msgid"]),
@@ -88,15 +88,15 @@ def _recalled(record: Item) -> Update:
         id=archive_id(record["msgid"]),
         message=archive_id(must(record["revoke"], "pre_msgid", most=LONGEST_NUMBER)),
         member=person(record["from"]),
-        group=text(record, "roomid"),
+        group=maybe(record, "roomid"),
     )
 
 
 def _decided(record: Item) -> Update:
     """Whether somebody agreed to being archived, in this group or in the chat with this employee."""
     kind = record["msgtype"]
-    member = text(record[kind], "userid") or record["from"]
-    scope = text(record, "roomid") or _employee(record)
+    member = maybe(record[kind], "userid") or record["from"]
+    scope = maybe(record, "roomid") or _employee(record)
     if not scope:
         raise Malformed("agreement to nothing in particular")
     return ArchiveDecided(
@@ -122,7 +122,8 @@ def _at(record: Item) -> Any:
 def _employee(record: Item) -> str:
     """With whom a member chats alone: the first of both sides who is of the corp."""
     sides = [record["from"], *(record.get("tolist") or ())]
-    return next((person(one) for one in sides if not is_member(one) and not is_robot(one)), "")
+    found = next((one for one in sides if not is_member(one) and not is_robot(one)), "")
+    return person(maybe({"tolist": found}, "tolist"))
 
 
 def _words(kind: str, told: Any) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from bot.wecom.legible import LONGEST_NUMBER, Item, instant, must, text
+from bot.wecom.legible import LONGEST_NUMBER, Item, instant, maybe, must, text
 from bot.wecom.person import person
 from sop.errors import Malformed
 from sop.kf import (
@@ -57,7 +57,7 @@ class Letter:
         return person(must(self.told, name))
 
     def maybe(self, name: str) -> str:
-        return person(text(self.told, name))
+        return person(maybe(self.told, name))
 
 
 def kf_id(msgid: str) -> str:
@@ -71,7 +71,7 @@ def understood(item: Item) -> Update:
     kind = must(item, "msgtype")
     if kind == "event":
         event = item["event"]
-        account = text(event, "open_kfid") or text(item, "open_kfid")
+        account = maybe(event, "open_kfid") or maybe(item, "open_kfid")
         return _EVENTS.get(must(event, "event_type"), _unknown)(Letter(id, at, account, event))
     origin = int(item.get("origin", BY_MEMBER))
     letter = Letter(id, at, must(item, "open_kfid"), item)

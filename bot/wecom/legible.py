@@ -71,6 +71,15 @@ def must(item: Item, name: str, *, most: int = LONGEST_ID) -> str:
     value = item[name]
     if not isinstance(value, str) or not value:
         raise Malformed(f"{name} is no text")
+    return _bounded(name, value, most)
+
+
+def maybe(item: Item, name: str) -> str:
+    """A text that may be there, and no longer than ids are; empty when it is not."""
+    return _bounded(name, text(item, name), LONGEST_ID)
+
+
+def _bounded(name: str, value: str, most: int) -> str:
     if len(value) > most:
         raise Malformed(f"{name} is longer than {most} characters")
     return value

@@ -38,12 +38,18 @@ class Letter:
 
     def must(self, name: str) -> str:
         """A text that has to be there, no longer than ids are."""
-        value = self.text(name)
+        value = self.maybe(name)
         if not value:
             raise Malformed(f"{name} is missing")
-        if len(value) > LONGEST_ID:
-            raise Malformed(f"{name} is longer than {LONGEST_ID} characters")
         return value
+
+    def maybe(self, name: str) -> str:
+        """A text that may be there, no longer than ids are; empty when it is missing."""
+        return _id(name, self.text(name))
+
+    def ids(self, *path: str) -> tuple[str, ...]:
+        """The ids at the end of ``path``."""
+        return tuple(_id(path[-1], item) for item in self.items(*path))
 
     def number(self, name: str) -> int:
         return int(self.text(name) or 0)
@@ -84,6 +90,14 @@ class Letter:
     @property
     def app(self) -> str:
         return self.door.removeprefix("app/")
+
+
+def _id(name: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise Malformed(f"{name} is not a text")
+    if len(value) > LONGEST_ID:
+        raise Malformed(f"{name} is longer than {LONGEST_ID} characters")
+    return value
 
 
 def many(value: Any, *path: str) -> list[Any]:

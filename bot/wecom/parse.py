@@ -88,9 +88,7 @@ def _kf(letter: Letter) -> Update:
 
 
 def _kf_accounts(letter: Letter) -> Update:
-    added, removed = (
-        tuple(str(one) for one in letter.items(name)) for name in ("AuthAddOpenKfId", "AuthDelOpenKfId")
-    )
+    added, removed = letter.ids("AuthAddOpenKfId"), letter.ids("AuthDelOpenKfId")
     return KfAccountsChanged(at=letter.at, id=letter.id, added=added, removed=removed)
 
 

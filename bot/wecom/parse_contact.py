@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Literal
 
-from bot.wecom.letter import Letter
+from bot.wecom.letter import LONGEST_ID, Letter
 from bot.wecom.parse_app import told
 from bot.wecom.person import person
 from sop.archive import ArchiveDecided
@@ -72,7 +72,7 @@ def _friend_added(letter: Letter) -> Update:
         id=letter.id,
         member=letter.must("ExternalUserID"),
         staff=letter.staff,
-        source=letter.text("State"),
+        source=letter.text("State")[:LONGEST_ID],
         welcome_code=letter.text("WelcomeCode"),
         half=letter.text("ChangeType") == "add_half_external_contact",
     )
@@ -135,7 +135,7 @@ def _dismissed(letter: Letter) -> Update:
 def _group_changed(letter: Letter) -> Update:
     detail = letter.text("UpdateDetail")
     moved = {"add_member": (MembersJoined, "JoinScene"), "del_member": (MembersLeft, "QuitScene")}.get(detail)
-    people = tuple(person(str(item)) for item in letter.items("MemChangeList", "Item"))
+    people = tuple(person(one) for one in letter.ids("MemChangeList", "Item"))
     if moved is None or not people:  # without the list, only asking the platform tells who
         return GroupChanged(at=letter.at, id=letter.id, group=letter.must("ChatId"), detail=detail)
     kind, scene = moved
@@ -154,7 +154,7 @@ def _tag(letter: Letter) -> Update:
     return TagEdited(
         at=letter.at,
         id=letter.id,
-        tag=letter.text("Id"),
+        tag=letter.maybe("Id"),
         what="tag" if letter.text("TagType") == "tag" else "tag_group",
         change=letter.must("ChangeType"),
     )

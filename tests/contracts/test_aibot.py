@@ -276,6 +276,10 @@ async def test_a_request_nobody_acknowledges_is_unknown(lined: Bench) -> None:
         '{"cmd": "something_new", "headers": {"req_id": "1"}, "body": {}}',
         '{"headers": {"req_id": "nobody asked"}, "errcode": 0}',
         '{"cmd": "aibot_msg_callback", "headers": {"req_id": "1"}, "body": {"msgtype": "\\ud800"}}',
+        '{"cmd": ["aibot_msg_callback"], "headers": {"req_id": "1"}, "body": {}}',
+        '{"cmd": null, "headers": {"req_id": "1"}, "body": {}}',
+        '{"cmd": "aibot_event_callback", "headers": {"req_id": "1"}, "body": {"event": {"eventtype": []}}}',
+        '{"headers": {"req_id": "1"}, "errcode": {}}',
         "[" * 50_000,
     ],
 )

@@ -121,6 +121,8 @@ GARBLED: dict[str, Any] = {
     "a time in words": record(content={"content": "x"}, msgtime="soon"),
     "nobody": record(content={"content": "x"}, **{"from": ""}),
     "somebody nobody gave out": record(content={"content": "x"}, **{"from": "w" * 65}),
+    "a group nobody gave out": record(content={"content": "x"}, roomid="w" * 65),
+    "a chat with nobody we know": record(content={"content": "x"}, roomid="", tolist=["w" * 65]),
     "a mixture of nothing": record("mixed", {"item": [{"type": "text", "content": "{"}]}),
     "agreeing to nothing": record("agree", {"userid": ALICE}, roomid="", tolist=[]),
     "taking back nothing": record("revoke", {}, action="recall"),

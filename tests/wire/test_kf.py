@@ -139,6 +139,10 @@ GARBLED: dict[str, Any] = {
     "a time after the end of time": {**said("text", content="x"), "send_time": 10**30},
     "nobody": {**said("text", content="x"), "external_userid": None},
     "a member nobody gave out": {**said("text", content="x"), "external_userid": "w" * 65},
+    "an account nobody gave out": happened("servicer_status_change", open_kfid="w" * 65, status=1),
+    "a colleague nobody gave out": happened(
+        "session_status_change", external_userid="wm1", change_type=3, new_servicer_userid="w" * 65
+    ),
     "content that is a text": {**SAID, "msgtype": "text", "text": "x"},
     "an event without parts": {**SAID, "msgtype": "event"},
     "a change without a meaning": happened("session_status_change", change_type=9),

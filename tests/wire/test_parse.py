@@ -310,6 +310,12 @@ def test_cdata_makes_no_difference(name: str) -> None:
 HOSTILE = {
     "nothing": b"",
     "no XML": b"hello",
+    "people nobody gave out": chat(
+        "update", "UpdateDetail=add_member", f"<MemChangeList><Item>{'w' * 65}</Item></MemChangeList>"
+    ),
+    "people inside people": chat(
+        "update", "UpdateDetail=add_member", "<MemChangeList><Item><Item>a</Item></Item></MemChangeList>"
+    ),
     "not UTF-8": b"<xml>\xff\xfe</xml>",
     "another root": b"<html><MsgType>text</MsgType></html>",
     "no type": b"<xml><CreateTime>1</CreateTime></xml>",
