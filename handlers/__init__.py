@@ -30,6 +30,7 @@ from handlers import (
     tag,
     template,
     tier,
+    version,
     why,
 )
 from handlers.router import Router
@@ -43,6 +44,7 @@ ROUTERS: Sequence[Router] = (
     tier.router,  # who moves up, and why
     template.router,  # what starts journeys
     journey.router,  # what goes on, and what ends
+    version.router,  # who walks which version
     interaction.router,  # polls, light interactions, check-ins
     coupon.router,  # codes
     consent.router,  # 退订, 订阅

@@ -23,6 +23,7 @@ from storage.template import SLOT
 router = Router("template")
 
 PAUSED_SLOT = "模板暂停着，这一期没有开始"
+BREATH = timedelta(milliseconds=200)  # between chunks, in which callbacks are stored
 SLOT_CHUNK = 500  # members a slot enrols in one transaction
 
 
@@ -164,7 +165,7 @@ def _start_members(template: Template, slot: WaitEnded, ctx: Context) -> bool:
             what=SLOT,
             whom=slot.whom,
             occurrence=occurrence,
-            at=ctx.now,
+            at=ctx.now + BREATH,
             version=template.version,
             data={"after": last},
         )

@@ -87,6 +87,10 @@ class Conflict(QunxingError):
         self.noun, self.name = noun, name
 
 
+class Unapproved(QunxingError):
+    """A second person has to agree first."""
+
+
 class Malformed(QunxingError):
     """What came in makes no sense; it is refused without detail and counted."""
 

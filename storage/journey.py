@@ -15,6 +15,8 @@ from storage.engine import insert_into
 from storage.instant import from_ms, to_ms
 from storage.tables import journey
 
+_UNDER_WAY = journey.c.state.in_((JourneyState.ACTIVE, JourneyState.HELD_OUT))
+
 
 class JourneyStore:
     def __init__(self, connection: Connection, now: datetime) -> None:
@@ -79,9 +81,7 @@ class JourneyStore:
     def active_of(self, whom: str) -> list[Journey]:
         """Journeys somebody is on now."""
         rows = self._connection.execute(
-            select(journey)
-            .where(journey.c.whom == whom, journey.c.state.in_((JourneyState.ACTIVE, JourneyState.HELD_OUT)))
-            .order_by(journey.c.id)
+            select(journey).where(journey.c.whom == whom, _UNDER_WAY).order_by(journey.c.id)
         )
         return [_journey(row) for row in rows]
 
@@ -103,13 +103,48 @@ class JourneyStore:
                 .values(step=step, changed_at=to_ms(self._now))
             )
 
+    def by_version(self, template: str) -> dict[int, dict[int, int]]:
+        """Of the journeys under way: version → next step → how many."""
+        rows = self._connection.execute(
+            select(journey.c.version, journey.c.step, func.count())
+            .where(journey.c.template == template, _UNDER_WAY)
+            .group_by(journey.c.version, journey.c.step)
+            .order_by(journey.c.version, journey.c.step)
+        )
+        found: dict[int, dict[int, int]] = {}
+        for version, step, count in rows:
+            found.setdefault(version, {})[step] = count
+        return found
+
+    def on_other_versions(self, template: str, version: int, limit: int) -> list[Journey]:
+        """Journeys under way on any version but this one, the oldest first."""
+        rows = self._connection.execute(
+            select(journey)
+            .where(journey.c.template == template, journey.c.version != version, _UNDER_WAY)
+            .order_by(journey.c.id)
+            .limit(limit)
+        )
+        return [_journey(row) for row in rows]
+
+    def migrate(self, further: Iterable[Journey]) -> None:
+        """Journeys go on in the version, and at the step, that they now name."""
+        by_place: dict[tuple[int, int], list[int]] = {}
+        for one in further:
+            by_place.setdefault((one.version, one.step), []).append(one.id)
+        for (version, step), ids in by_place.items():
+            self._connection.execute(
+                update(journey)
+                .where(journey.c.id.in_(ids), _UNDER_WAY)
+                .values(version=version, step=step, changed_at=to_ms(self._now))
+            )
+
     def end(self, ids: Collection[int], state: JourneyState, reason: str) -> int:
         """Journeys end, done or exited, with the reason; one that has ended stays as it ended."""
         if not ids:
             return 0
         result = self._connection.execute(
             update(journey)
-            .where(journey.c.id.in_(ids), journey.c.state.in_((JourneyState.ACTIVE, JourneyState.HELD_OUT)))
+            .where(journey.c.id.in_(ids), _UNDER_WAY)
             .values(state=str(state), reason=reason, changed_at=to_ms(self._now))
         )
         return result.rowcount

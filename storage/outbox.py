@@ -19,6 +19,7 @@ from sqlalchemy import (
     CompoundSelect,
     Connection,
     and_,
+    delete,
     func,
     literal_column,
     or_,
@@ -264,6 +265,19 @@ class OutboxStore:
             .values(state=State.CANCELLED, reason=reason)
         )
         return result.rowcount
+
+    def unsay(self, journeys: Collection[int]) -> dict[int, list[str]]:
+        """Take out what these journeys were about to say and nobody has tried to send; their steps, by journey."""
+        untried = and_(_IS_WAITING, outbox.c.attempts == 0, outbox.c.doubt_at.is_(None))
+        rows = self._connection.execute(
+            delete(outbox)
+            .where(outbox.c.journey.in_(journeys), untried, outbox.c.urgent.is_(False))
+            .returning(outbox.c.journey, outbox.c.step)
+        )
+        taken: dict[int, list[str]] = {}
+        for row in rows:
+            taken.setdefault(row.journey, []).append(row.step)
+        return taken
 
     # ------------------------------------------------------------ group-send tasks
 

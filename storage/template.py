@@ -9,15 +9,17 @@ from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, update
 
-from sop.errors import Conflict, NotFound
+from sop.errors import Conflict, NotFound, Unapproved
 from sop.file import read
 from sop.journey import next_slot
 from sop.template import Template
+from sop.version import VersionState, own_review, unapproved
+from storage.audience import AudienceStore
 from storage.due import Due, DueStore
-from storage.instant import from_ms, to_ms
+from storage.instant import from_ms, maybe_from_ms, to_ms
 from storage.tables import template
 
-DRAFT, PUBLISHED, RETIRED = "draft", "published", "retired"
+DRAFT, REVIEWED, PUBLISHED, RETIRED = VersionState
 SLOT = "slot"  # the wait for the instant at which the clock starts a template
 
 
@@ -32,6 +34,9 @@ class Saved:
     state: str
     saved_by: str
     saved_at: datetime
+    reviewed_by: str = ""
+    published_by: str = ""
+    published_at: datetime | None = None
 
 
 class TemplateStore:
@@ -61,22 +66,67 @@ class TemplateStore:
         )
         return saved
 
-    def publish(self, template_id: str, version: int, *, zone: str) -> Saved:
-        """Make one version the published one and put its next slot on the due table; journeys under way keep theirs."""
-        if self.get(template_id, version) is None:
+    def review(self, template_id: str, version: int, *, by: str) -> Saved:
+        """Somebody other than its writer approves a draft; :class:`Unapproved` when it is their own."""
+        saved = self.get(template_id, version)
+        if saved is None:
             raise NotFound("template", f"{template_id} v{version}")
+        compiled(saved.text, version)
+        if objection := own_review(saved.saved_by, by):
+            raise Unapproved(objection)
+        if saved.state != DRAFT:
+            raise Conflict("template", f"{template_id} v{version}", f"is {saved.state}, not a draft")
+        self._connection.execute(
+            update(template)
+            .where(template.c.id == template_id, template.c.version == version, template.c.state == DRAFT)
+            .values(state=REVIEWED, reviewed_by=by)
+        )
+        return replace(saved, state=REVIEWED, reviewed_by=by)
+
+    def _approved(self, saved: Saved) -> None:
+        plan = compiled(saved.text, saved.version)
+        if plan.approval_above is None:
+            return
+        size = AudienceStore(self._connection, self._now).size(plan, enough=plan.approval_above)
+        why = unapproved(plan, size=size, saved_by=saved.saved_by, reviewed_by=saved.reviewed_by)
+        if why:
+            raise Unapproved(why)
+
+    def publish(self, template_id: str, version: int, *, zone: str, by: str = "") -> Saved:
+        """Make one version the published one and put its next slot on the due table; journeys under way keep theirs.
+
+        :class:`Unapproved` when its audience is so large that a second person has to agree first.
+        """
+        wanted = self.get(template_id, version)
+        if wanted is None:
+            raise NotFound("template", f"{template_id} v{version}")
+        self._approved(wanted)
         mine = template.c.id == template_id
         self._connection.execute(
             update(template).where(mine, template.c.state == PUBLISHED).values(state=RETIRED)
         )
         self._connection.execute(
-            update(template).where(mine, template.c.version == version).values(state=PUBLISHED)
+            update(template)
+            .where(mine, template.c.version == version)
+            .values(state=PUBLISHED, published_by=by, published_at=to_ms(self._now))
         )
         DueStore(self._connection).drop(SLOT, [template_id])
         published = self.get(template_id, version)
         assert published is not None
         self.schedule(compiled(published.text, version), zone, after=self._now)
         return published
+
+    def before(self, template_id: str) -> int:
+        """The version that was in force before the published one; :class:`NotFound` when there was none."""
+        version = self._connection.scalar(
+            select(template.c.version)
+            .where(template.c.id == template_id, template.c.state == RETIRED)
+            .order_by(template.c.published_at.desc(), template.c.version.desc())
+            .limit(1)
+        )
+        if version is None:
+            raise NotFound("earlier published version of template", template_id)
+        return int(version)
 
     def schedule(self, planned: Template, zone: str, *, after: datetime) -> None:
         """Wait for the next instant at which the clock starts this template, when it does."""
@@ -160,4 +210,15 @@ def compiled(text: str, version: int) -> Template:
 
 
 def _saved(row: Any) -> Saved:
-    return Saved(row.id, row.version, row.name, row.text, row.state, row.saved_by, from_ms(row.saved_at))
+    return Saved(
+        row.id,
+        row.version,
+        row.name,
+        row.text,
+        row.state,
+        row.saved_by,
+        from_ms(row.saved_at),
+        row.reviewed_by,
+        row.published_by,
+        maybe_from_ms(row.published_at),
+    )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
 import os
 import sys
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -15,6 +16,8 @@ from rich.console import Console
 from bot.config import Config, load
 from bot.log import set_up
 from sop.errors import Misconfigured, QunxingError, TemplateError
+from storage import schema
+from storage.engine import Database, database
 
 T = TypeVar("T")
 
@@ -65,3 +68,23 @@ def complain(error: QunxingError) -> None:
 def quiet_log(level: str = "warning") -> None:
     """Commands speak to people: only warnings of the machinery are shown, or less."""
     set_up(level=level, fmt="console")
+
+
+def with_database(config: Path | None, work: Callable[[Database], Awaitable[T]]) -> T:
+    """Do some work with the installation's database, its schema in order."""
+    url = configured(config).storage.database.get_secret_value()
+
+    async def opened() -> T:
+        async with database(url) as db:
+            await schema.ensure(db)
+            return await work(db)
+
+    return run_async(opened())
+
+
+def who() -> str:
+    """Who sits at this terminal, for the record of who published what."""
+    try:
+        return f"命令行 {getpass.getuser()}"
+    except (KeyError, OSError):  # nobody by that number
+        return "命令行"

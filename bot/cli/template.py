@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Awaitable, Callable
+import json
+from dataclasses import asdict
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -12,18 +13,22 @@ from typing import Annotated, Literal, TypeVar
 import typer
 from rich.table import Table
 
-from bot.cli.frame import ConfigPath, configured, err, out, quiet_log, run_async
+from bot.cli import version
+from bot.cli.frame import ConfigPath, configured, err, out, quiet_log, who, with_database
 from bot.clock import SystemClock
 from bot.console import workbook
 from sop.errors import Misconfigured, NotFound, TemplateError
 from sop.file import read, write
-from storage import schema
-from storage.engine import Connection, Database, database
+from sop.version import changes
+from storage.engine import Connection, Database
 from storage.template import TemplateStore
 
 app = typer.Typer(help="SOP templates as files.", no_args_is_help=True)
 
 T = TypeVar("T")
+Format = Annotated[
+    Literal["text", "json"], typer.Option("--format", help="For people, or for a pull request's checks.")
+]
 LIBRARY = Path(__file__).resolve().parents[2] / "sop" / "library"
 
 Files = Annotated[
@@ -33,21 +38,26 @@ Files = Annotated[
 
 
 def add_to(parent: typer.Typer) -> None:
+    version.add_to(app)
     parent.add_typer(app, name="sop")
 
 
 @app.command("validate")
-def validate(files: Files) -> None:
+def validate(files: Files, fmt: Format = "text") -> None:
     """Check files without touching any database; every mistake with line, expectation and example."""
-    wrong = 0
+    wrong: list[dict[str, object]] = []
     for path in _files(files):
         try:
             template = read(_text(path), source=str(path))
         except TemplateError as error:
-            wrong += 1
-            err.print(str(error), style="red")
+            wrong += [{"file": str(path), **asdict(problem)} for problem in error.problems]
+            if fmt == "text":
+                err.print(str(error), style="red")
         else:
-            out.print(f"✓ {path}：「{template.name}」，{len(template.steps)} 步")
+            if fmt == "text":
+                out.print(f"✓ {path}：「{template.name}」，{len(template.steps)} 步")
+    if fmt == "json":
+        typer.echo(json.dumps(wrong, ensure_ascii=False, indent=2))
     if wrong:
         raise typer.Exit(1)
 
@@ -70,14 +80,14 @@ def import_files(
         for _, text in texts:
             out.print(await db.write(partial(_keep, text, publish, settings.community.timezone, now)))
 
-    _with_database(config, work)
+    with_database(config, work)
 
 
 def _keep(text: str, publish: bool, zone: str, now: datetime, connection: Connection) -> str:
-    return keep(TemplateStore(connection, now), text, publish, zone)
+    return keep(TemplateStore(connection, now), text, publish, zone, who())
 
 
-def keep(store: TemplateStore, text: str, publish: bool, zone: str, by: str = "命令行") -> str:
+def keep(store: TemplateStore, text: str, publish: bool, zone: str, by: str) -> str:
     """Save a text as the newest version of its template when it differs; returns what was done, in one line."""
     template = read(text)
     versions = store.versions(template.id)
@@ -88,7 +98,7 @@ def keep(store: TemplateStore, text: str, publish: bool, zone: str, by: str = "�
     else:
         done = f"「{template.name}」与第 {newest.version} 版相同"
     if publish and newest.state != "published":
-        store.publish(template.id, newest.version, zone=zone)
+        store.publish(template.id, newest.version, zone=zone, by=by)
         done += "，已发布"
     return done
 
@@ -115,12 +125,12 @@ def export(
         if not saved:
             out.print("还没有模板。qunxing sop import library 可以导入现成的。")
 
-    _with_database(config, work)
+    with_database(config, work)
 
 
 @app.command("diff")
-def diff(file: Path, config: ConfigPath = None) -> None:
-    """What a file would change against the published version; exit 1 when it differs."""
+def diff(file: Path, fmt: Format = "text", config: ConfigPath = None) -> None:
+    """What a file would change against the published version: in words, then line by line; exit 1 when it differs."""
     quiet_log()
     text = _text(file)
     template = read(text, source=str(file))
@@ -130,7 +140,13 @@ def diff(file: Path, config: ConfigPath = None) -> None:
         saved = await db.read(lambda c: TemplateStore(c, now).published_version(template.id))
         return saved.text if saved else ""
 
-    before = _with_database(config, work)
+    before = with_database(config, work)
+    said = changes(read(before), template) if before else ["还没有发布过"]
+    if fmt == "json":
+        typer.echo(json.dumps({"template": template.id, "changes": said}, ensure_ascii=False, indent=2))
+        raise typer.Exit(1 if said else 0)
+    for one in said:
+        out.print(f"· {one}")
     lines = list(
         difflib.unified_diff(before.splitlines(), text.splitlines(), "已发布", str(file), lineterm="")
     )
@@ -158,11 +174,13 @@ def publish(
         if not chosen:
             raise NotFound("template", template)
         await db.write(
-            lambda c: TemplateStore(c, now).publish(template, chosen, zone=settings.community.timezone)
+            lambda c: TemplateStore(c, now).publish(
+                template, chosen, zone=settings.community.timezone, by=who()
+            )
         )
         return chosen
 
-    out.print(f"已发布 {template} 第 {_with_database(config, work)} 版。")
+    out.print(f"已发布 {template} 第 {with_database(config, work)} 版。")
 
 
 @app.command("list")
@@ -177,18 +195,7 @@ def show(config: ConfigPath = None) -> None:
             table.add_row(saved.id, saved.name, str(saved.version), saved.state)
         return table
 
-    out.print(_with_database(config, work))
-
-
-def _with_database(config: Path | None, work: Callable[[Database], Awaitable[T]]) -> T:
-    url = configured(config).storage.database.get_secret_value()
-
-    async def opened() -> T:
-        async with database(url) as db:
-            await schema.ensure(db)
-            return await work(db)
-
-    return run_async(opened())
+    out.print(with_database(config, work))
 
 
 def _files(given: list[Path]) -> list[Path]:

@@ -24,6 +24,7 @@ from bot.console import (
     static,
     template,
     today,
+    version,
     way,
     words,
 )
@@ -48,6 +49,7 @@ PAGES: tuple[Page, ...] = (
     *journey.PAGES,
     *message.PAGES,
     *template.PAGES,
+    *version.PAGES,
     *editor.PAGES,
     *review.PAGES,
     *way.PAGES,

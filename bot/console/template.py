@@ -10,7 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from bot.console.page import Page, form, go, render, room, signed_in, whole
-from sop.errors import Conflict, NotFound, TemplateError
+from sop.errors import Conflict, NotFound, TemplateError, Unapproved
 from storage import report
 from storage.engine import Connection
 from storage.operator import OperatorStore
@@ -113,7 +113,7 @@ async def publish(request: web.Request) -> web.Response:
         published = store.published_version(template_id)
         if (published.version if published else 0) != seen:
             raise Conflict("template", template_id, "was published by someone else meanwhile")
-        store.publish(template_id, number, zone=here.zone)
+        store.publish(template_id, number, zone=here.zone, by=who)
         OperatorStore(c, wall).record(who, "published a template", f"{template_id} v{number}")
 
     try:
@@ -125,6 +125,9 @@ async def publish(request: web.Request) -> web.Response:
         return _publishing(
             request, saved, published, "刚才有人发布了别的版本，请再核对一次下面的差异。", status=409
         )
+    except Unapproved as error:
+        saved, published = await _version(request, number)
+        return _publishing(request, saved, published, f"{error}。", status=409)
     except TemplateError:
         return go(f"/templates/{template_id}?version={number}", "这一版还有错误，改好才能发布。")
     here.desk.woken.ring()

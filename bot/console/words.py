@@ -44,7 +44,7 @@ TONES = {
     "waiting": "calm", "sending": "calm", "created": "amber", "confirmed": "blue", "sent": "green",
     "refused": "red", "cancelled": "faint", "unknown": "red",
     "active": "blue", "done": "green", "exited": "faint", "held_out": "violet",
-    "draft": "amber", "published": "green", "retired": "faint",
+    "draft": "amber", "reviewed": "blue", "published": "green", "retired": "faint",
     "new": "calm", "potential": "blue", "core": "violet",
     "late": "amber", "skipped": "faint", "asked": "red",
 }  # fmt: skip
@@ -59,7 +59,7 @@ CHANNELS = {
     "moment": "客户朋友圈（员工确认）",
 }
 JOURNEYS = {"active": "进行中", "done": "已走完", "exited": "已退出", "held_out": "对照组"}
-TEMPLATES = {"draft": "草稿", "published": "已发布", "retired": "已停用"}
+TEMPLATES = {"draft": "草稿", "reviewed": "已批准", "published": "已发布", "retired": "已停用"}
 FATES = {"late": "已补发", "skipped": "已跳过", "asked": "等你决定", "unsaid": "没有说出"}
 ERRANDS = {
     "group": "查询群详情", "member": "查询成员资料", "kf": "读取客服消息", "kf_accounts": "查询客服账号",
@@ -98,6 +98,11 @@ DEEDS = {
     "saved a template": "保存了模板",
     "published a template": "发布了模板",
     "retired a template": "停用了模板",
+    "approved a template": "批准了模板",
+    "rolled a template back": "退回了模板",
+    "paused a template": "暂停了模板",
+    "resumed a template": "恢复了模板",
+    "moved journeys": "把在路上的人移到了",
 }
 
 WORDS: dict[str, dict[str, str]] = {

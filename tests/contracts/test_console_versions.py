@@ -1,0 +1,107 @@
+"""Versions in the console: approving, publishing, going back, moving, pausing."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+from aiohttp import ClientResponse
+
+from storage.engine import Connection
+from storage.pause import PauseStore
+from storage.template import TemplateStore
+from storage.tx import Tx
+from tests.contracts.operated import ADMIN, NOW, OPERATOR, Operated, operated, plan
+
+HOME = "/templates/hello"
+LARGE = plan("人多").replace("[audience]", "[rules]\napproval_above = 1\n\n[audience]")
+
+
+@pytest.fixture
+async def console(tmp_path: Path) -> AsyncIterator[Operated]:
+    async with operated(tmp_path) as one:
+        await one.signs_in()
+        yield one
+
+
+async def states(console: Operated) -> list[str]:
+    versions = await console.db.read(lambda c: TemplateStore(c, NOW).versions("hello"))
+    return [saved.state for saved in versions]
+
+
+async def many(console: Operated, *, by: str) -> None:
+    """A draft, the third version, for more than may be written to without a second person."""
+
+    def settle(c: Connection) -> None:
+        Tx(c, NOW).members.meet("wm-zhou", name="老周")
+        TemplateStore(c, NOW).save("hello", "问候", LARGE, by=by)
+
+    await console.db.write(settle)
+
+
+def said(response: ClientResponse) -> str:
+    """The line the next page shows."""
+    return unquote(response.cookies["qunxing_said"].value)
+
+
+async def test_a_large_audience_is_not_published_by_its_writer_alone(console: Operated) -> None:
+    await many(console, by=ADMIN)
+
+    refused = await console.does(f"{HOME}/publish", version="3", seen="1")
+    own = await console.does(f"{HOME}/approve", version="3")
+
+    assert "要两个人同意才能发布" in await refused.text()
+    assert "自己写的版本要请另一位运营批准" in said(own)
+    assert await states(console) == ["draft", "draft", "published"]
+
+
+async def test_with_a_second_person_s_word_it_is(console: Operated) -> None:
+    await many(console, by=OPERATOR)
+
+    approved = await console.does(f"{HOME}/approve", version="3")
+    await console.does(f"{HOME}/publish", version="3", seen="1")
+
+    assert "已批准第 3 版" in said(approved)
+    assert await states(console) == ["published", "draft", "retired"]
+
+
+async def test_the_page_says_what_changed_in_words_and_line_by_line(console: Operated) -> None:
+    page = await console.page(f"{HOME}/versions?a=1&b=2")
+
+    assert "的文案改了" in page
+    assert 'class="new"' in page
+
+
+async def test_an_earlier_version_can_be_published_again(console: Operated) -> None:
+    await console.does(f"{HOME}/publish", version="2", seen="1")
+
+    await console.does(f"{HOME}/publish", version="1", seen="2")
+
+    assert await states(console) == ["retired", "published"]
+
+
+async def test_pausing_and_going_on_are_told_and_written_down(console: Operated) -> None:
+    paused = await console.does(f"{HOME}/pause", do="pause")
+    during = await console.db.read(lambda c: PauseStore(c, NOW).paused())
+    await console.does(f"{HOME}/pause", do="resume")
+
+    page = await console.page(f"{HOME}/versions")
+    assert "已暂停：不再计划，也不再发送" in said(paused)
+    assert during == {"hello"}
+    assert "暂停了模板" in page
+    assert "恢复了模板" in page
+
+
+async def test_moving_shows_who_would_go_where_before_it_moves(console: Operated) -> None:
+    page = await console.page(f"{HOME}/versions?to=2")
+    moved = await console.does(f"{HOME}/migrate", version="2")
+
+    assert "移过去" in page
+    assert "1 个旅程正在移到第 2 版" in said(moved)
+
+
+@pytest.mark.parametrize("deed", ["approve", "migrate"])
+async def test_a_version_that_is_not_there_is_not_found(console: Operated, deed: str) -> None:
+    assert (await console.does(f"{HOME}/{deed}", version="99")).status == 404
