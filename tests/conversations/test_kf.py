@@ -284,6 +284,16 @@ async def test_accepted_is_not_delivered(world: World) -> None:
     assert (entry.state, entry.reason) == (State.REFUSED, "微信客服没有送达：对方拒收")
 
 
+async def test_after_what_did_not_arrive_we_ask_who_attends_now(world: World) -> None:
+    lin = await world.befriends("小林")
+    world.sim.world.kf_failures = [5]
+
+    await lin.says("签到")
+
+    asked = world.sim.journal.of("call", api="kf/service_state/get")
+    assert len(asked) == 1
+
+
 async def test_each_account_answers_for_itself(world: World) -> None:
     lin = await world.befriends("小林")
     world.sim.acts.kf.open_account(OTHER, "第二个客服")
