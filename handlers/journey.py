@@ -16,18 +16,20 @@ from sop.journey import Fate, Journey, JourneyState, due, exits, fate, fate_reas
 from sop.message import Message
 from sop.template import On, Signal, Subject, Template
 from sop.update import (
+    AnswerGiven,
     ClockTicked,
     FriendAdded,
     FriendLost,
     GroupDismissed,
     Kind,
+    LinkVisited,
     MembersJoined,
     MembersLeft,
     Update,
     WaitEnded,
 )
 from storage import inbox
-from storage.due import Due
+from storage.due import DECIDING, Due
 from storage.engine import is_trouble
 from storage.interaction import Run
 from storage.link import Tracked
@@ -119,7 +121,7 @@ def plan(ctx: Context, limit: int) -> Plan:
             continue
         planned.waits.append(wait)
         template = to and ctx.tx.templates.read(to.journey.template, to.journey.version)
-        if to and template and to.journey.step == int(wait.occurrence):
+        if to and template and wait.occurrence == _awaited(to.journey):
             try:
                 _plan_one(template, to, wait, scribe, planned)
             except Exception as error:  # one member's trouble must not hold up everybody else's day
@@ -164,8 +166,12 @@ def _plan_one(template: Template, to: Recipient, wait: Due, scribe: Scribe, plan
     if reason:
         planned.exited[journey.id] = reason
         return
-    step = due(template, journey.step, journey.anchor, ctx.settings.zone)
+    if journey.deciding:
+        planned.walked[journey.id] = (template, journey.decided(template, None, ctx.now))
+        return
+    step = due(template, journey.step, journey.anchor, ctx.settings.zone, since=journey.changed)
     decided = fate(step, ctx.now)
+    spoken = False
     if decided is not Fate.ON_TIME:
         _miss(planned, wait, str(decided), fate_reason(step, decided, ctx.settings.zone))
     if decided in (Fate.ON_TIME, Fate.LATE):
@@ -174,15 +180,21 @@ def _plan_one(template: Template, to: Recipient, wait: Due, scribe: Scribe, plan
             _miss(planned, wait, "unsaid", said.reason)
         else:
             planned.messages.append(said)
-    _go_on(template, journey, planned, ctx)
+            spoken = True
+    _go_on(template, journey, planned, ctx, said=spoken)
 
 
 def _miss(planned: Plan, wait: Due, became: str, reason: str) -> None:
     planned.missed.append((wait, became, reason))
 
 
-def _go_on(template: Template, journey: Journey, planned: Plan, ctx: Context) -> None:
-    planned.walked[journey.id] = (template, journey.advanced(template, ctx.now))
+def _go_on(template: Template, journey: Journey, planned: Plan, ctx: Context, *, said: bool = False) -> None:
+    planned.walked[journey.id] = (template, journey.advanced(template, ctx.now, said=said))
+
+
+def _awaited(journey: Journey) -> str:
+    """Which wait is a journey's own now."""
+    return f"{journey.step}{DECIDING if journey.deciding else ''}"
 
 
 def carry_out(planned: Plan, ctx: Context) -> None:
@@ -219,12 +231,24 @@ def carry_out(planned: Plan, ctx: Context) -> None:
     Kind.TAG_CHANGED,
 )
 def end_on_signal(update: Update, ctx: Context) -> None:
-    """What a member just did may be what a journey was for."""
-    end_for(getattr(update, "member", ""), signal_of(update), ctx)
+    """What a member just did may be what a journey was for, or decide where it goes on."""
+    end_for(getattr(update, "member", ""), signal_of(update), ctx, step=_step_of(update, ctx))
 
 
-def end_for(member: str, signal: Signal | None, ctx: Context) -> None:
-    """End those of a member's journeys that were for this signal, or that their tags now end."""
+def _step_of(update: Update, ctx: Context) -> tuple[str, str] | None:
+    """The template and step that a visit or an answer belongs to; None where any step may count it."""
+    match update:
+        case LinkVisited():
+            link = ctx.tx.links.get(update.token)
+            return (link.template, link.step) if link else ("", "")
+        case AnswerGiven():
+            run = ctx.tx.interactions.get(update.run)
+            return (run.template, run.step) if run else ("", "")
+    return None
+
+
+def end_for(member: str, signal: Signal | None, ctx: Context, *, step: tuple[str, str] | None = None) -> None:
+    """End those of a member's journeys that were for this signal, or that their tags now end; let it decide in the others."""
     journeys = ctx.tx.journeys.active_of(member) if member else []
     known = ctx.tx.members.get(member) if journeys else None
     if known is None:
@@ -235,6 +259,25 @@ def end_for(member: str, signal: Signal | None, ctx: Context) -> None:
         reason = exits(template, facts, signal=signal) if template else ""
         if reason:
             _end(journey.id, reason, ctx)
+        elif template and signal and journey.deciding:
+            _take_branch(template, journey, signal, step, ctx)
+
+
+def _take_branch(
+    template: Template, journey: Journey, signal: Signal, step: tuple[str, str] | None, ctx: Context
+) -> None:
+    """What the member did leads on, when it was about the step that asks for it."""
+    if step is not None and step != (template.id, template.steps[journey.step].id):
+        return
+    further = journey.decided(template, signal, ctx.now)
+    if further == journey:
+        return
+    ctx.tx.due.drop_steps([journey.id])
+    ctx.tx.journeys.advance([further])
+    if further.over:
+        ctx.tx.journeys.end([journey.id], further.state, further.reason)
+    else:
+        ctx.tx.journeys.await_steps(template, [further], ctx.settings.zone)
 
 
 @router.observe(Kind.FRIEND_LOST, Kind.FRIEND_ADDED)

@@ -20,12 +20,12 @@ from sop.errors import Problem, TemplateError
 from sop.form import Form, Notes
 from sop.place import Path, Place, places
 from sop.plain import to_plain
-from sop.step import out_of_order, read_expression, read_item, read_step
+from sop.step import check_ways, out_of_order, read_expression, read_item, read_step
 from sop.template import Ask, AskKind, Exit, Goal, On, Reentry, Signal, Step, Subject, Template, Trigger
 from sop.timing import QuietHours
 
 LARGEST = 256 * 1024  # bytes of one file
-ARRAYS = ("step", "item", "variant", "reward")
+ARRAYS = ("step", "item", "variant", "branch", "reward")
 GROUP_TRIGGERS = (On.WEEKLY, On.MONTHLY, On.DATE)
 
 
@@ -254,6 +254,7 @@ def _steps(form: Form, subject: Subject, trigger: Trigger) -> tuple[Step, ...]:
     for at, step_id in enumerate(ids):
         if step_id and step_id in ids[:at]:
             forms[at].wrong("id", f"编号 “{step_id}” 用过了", expected="模板内不重复")
+    check_ways(steps, forms, subject)
     for at in out_of_order(steps):
         forms[at].wrong("when", "比上一步还早", expected="步骤按时间先后写")
     return steps

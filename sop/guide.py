@@ -95,6 +95,7 @@ KEYS: dict[str, Key] = {
     "step.when.window": Key(
         f"{SPAN}；过了这么久就不再发", 'when = { day = 1, time = 19:30:00, window = "2h" }'
     ),
+    "step.when.wait": Key(f"{SPAN}；从上一步说完，或选定分支时算起", 'when = { wait = "2h" }'),
     "step.channel": Key(
         "auto、group_send、kf、app、welcome、webhook、appchat 之一", 'channel = "group_send"'
     ),
@@ -142,6 +143,17 @@ KEYS: dict[str, Key] = {
         'success = "link.visited"',
     ),
     "step.marketing": Key("true 或 false：不是推广就写 false，不占每周上限", "marketing = false"),
+    "step.branch": Key(
+        "说完之后看成员做了什么再走哪一步，以 [[step.branch]] 开头，最后一条写 else",
+        '[[step.branch]]\non = "answered"\nto = "thanks"\n\n[[step.branch]]\non = "else"\nto = "nudge"',
+    ),
+    "step.branch.on": Key(
+        "link.visited、answered、checked_in、coupon.claimed、coupon.redeemed、order.paid、replied、promoted、else 之一",
+        'on = "answered"',
+    ),
+    "step.branch.to": Key("后面某一步的 id，或 end（结束）", 'to = "thanks"'),
+    "step.decide": Key(f"{SPAN}；等成员动作等多久，到时走 else", 'decide = "24h"'),
+    "step.then": Key("说完接着走后面哪一步的 id，或 end；不写就是下一步", 'then = "day7"'),
     "item": Key(
         "轻互动的题库，每条以 [[item]] 开头",
         '[[item]]\nid = "coffee"\njoke = "…"\nquestion = "…"\noptions = ["美式", "拿铁"]',

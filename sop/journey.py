@@ -32,6 +32,7 @@ from sop.template import (
     Subject,
     Template,
     Trigger,
+    Wait,
 )
 from sop.timing import at_local, local_day, next_monthday, next_weekday, spoken
 from sop.update import (
@@ -83,20 +84,35 @@ class Journey:
     step: int = 0
     reason: str = ""
     changed: datetime | None = None
+    deciding: bool = False  # the step was said, and what the member does now decides where it goes on
 
     @property
     def over(self) -> bool:
         return not MOVES[self.state]
 
-    def advanced(self, template: Template, now: datetime) -> Journey:
-        """The journey after its step was said, skipped or missed; one that is not active stays as it is."""
+    def advanced(self, template: Template, now: datetime, *, said: bool = True) -> Journey:
+        """The journey after its step was said, skipped or missed; one that is not active stays as it is.
+
+        A step with branches that was said is decided upon first; of what was never said nothing can follow but else.
+        """
         if self.state is not JourneyState.ACTIVE:
             return self
-        if self.step + 1 < len(template.steps):
-            return replace(self, step=self.step + 1, changed=now)
-        return replace(
-            self, step=len(template.steps), state=JourneyState.DONE, reason="走完了全部步骤", changed=now
-        )
+        if said and not self.deciding and template.steps[self.step].branches:
+            return replace(self, deciding=True, changed=now)
+        return self._at(template.following(self.step), template, now)
+
+    def decided(self, template: Template, signal: Signal | None, now: datetime) -> Journey:
+        """The journey after what the member did, or with None did not do in time; unchanged when that decides nothing."""
+        if self.state is not JourneyState.ACTIVE or not self.deciding:
+            return self
+        ways = {branch.on: branch.to for branch in template.steps[self.step].branches}
+        return self._at(template.place(ways[signal]), template, now) if signal in ways else self
+
+    def _at(self, step: int, template: Template, now: datetime) -> Journey:
+        further = replace(self, step=step, changed=now, deciding=False)
+        if step < len(template.steps):
+            return further
+        return replace(further, state=JourneyState.DONE, reason="走完了全部步骤")
 
     def exited(self, reason: str, now: datetime) -> Journey:
         """The journey ended early; one that is over stays as it ended."""
@@ -237,22 +253,35 @@ def next_due(template: Template, journey: Journey, zone: str) -> DueStep | None:
     """The next step and its moment; None when the journey walks no further."""
     if journey.state is not JourneyState.ACTIVE or journey.step >= len(template.steps):
         return None
-    return due(template, journey.step, journey.anchor, zone)
+    if journey.deciding:
+        return decision(template, journey)
+    return due(template, journey.step, journey.anchor, zone, since=journey.changed)
 
 
-def due(template: Template, index: int, anchor: datetime, zone: str) -> DueStep:
-    """When a step of a journey that began at ``anchor`` is due.
+def decision(template: Template, journey: Journey) -> DueStep:
+    """Until when the member may decide where the journey goes on."""
+    step = template.steps[journey.step]
+    at = (journey.changed or journey.anchor) + step.decide
+    return DueStep(index=journey.step, step=step, at=at, deadline=at)
+
+
+def due(
+    template: Template, index: int, anchor: datetime, zone: str, *, since: datetime | None = None
+) -> DueStep:
+    """When a step of a journey that began at ``anchor``, and came to this step at ``since``, is due.
 
     A moment of day 0 that had passed when the journey began is due at once while its window is open;
     when the window had closed too, its deadline lies in the past and the step is missed.
     """
     step = template.steps[index]
-    slot, deadline = _slot(step, anchor, zone)
+    slot, deadline = _slot(step, anchor, zone, since or anchor)
     return DueStep(index=index, step=step, at=max(slot, anchor), deadline=deadline)
 
 
-def _slot(step: Step, anchor: datetime, zone: str) -> tuple[datetime, datetime]:
+def _slot(step: Step, anchor: datetime, zone: str, since: datetime) -> tuple[datetime, datetime]:
     match step.when:
+        case Wait(delay=delay, window=window):
+            slot = since + delay
         case After(delay=delay, window=window):
             slot = anchor + delay
         case OnDay(day=day, time=moment, window=window):

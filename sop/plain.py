@@ -24,8 +24,10 @@ from sop.template import (
     Task,
     Template,
     Trigger,
+    Wait,
 )
 
+ELSE = "else"
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 Table = dict[str, Any]
 
@@ -134,12 +136,15 @@ def _step(step: Step) -> Table:
             "on_no_confirm": _confirm(step.confirm),
             "success": str(step.success or ""),
             "marketing": None if step.marketing else False,
+            "then": step.then,
+            "decide": span_text(step.decide) if step.branches else "",
             "link": _kept({"url": step.link.url, "title": step.link.title}) if step.link else None,
             "text": step.text,
             "task": _task(step.task) if step.task else None,
             "variant": [
                 {"for": to_text(variant.audience), "text": variant.text} for variant in step.variants
             ],
+            "branch": [{"on": str(one.on or ELSE), "to": one.to} for one in step.branches],
         }
     )
 
@@ -152,6 +157,8 @@ def _when(step: Step) -> Table:
             return {"weekday": WEEKDAYS[weekday], "week": week, "time": moment, "window": span_text(window)}
         case After(delay=delay, window=window):
             return {"after": span_text(delay), "window": span_text(window)}
+        case Wait(delay=delay, window=window):
+            return {"wait": span_text(delay), "window": span_text(window)}
 
 
 def _confirm(confirm: Confirm) -> Table | None:

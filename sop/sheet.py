@@ -29,6 +29,7 @@ WHOLE = "模板"
 ARRAYS = {
     "step": "步骤",
     "step.variant": "变体",
+    "step.branch": "分支",
     "step.task.options": "选项",
     "step.task.reward": "奖励",
     "item": "题库",

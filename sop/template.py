@@ -102,7 +102,15 @@ class After:
     window: timedelta = 24 * HOUR
 
 
-When = OnDay | OnWeekday | After
+@dataclass(frozen=True, kw_only=True)
+class Wait:
+    """So long after the step before it was said, or after a branch was taken."""
+
+    delay: timedelta
+    window: timedelta = 24 * HOUR
+
+
+When = OnDay | OnWeekday | After | Wait
 
 
 # ---------------------------------------------------------------- what a step says and asks
@@ -199,9 +207,24 @@ class Confirm:
     deputy: str = ""
 
 
+END = "end"  # where a branch leads that ends the journey
+
+
+@dataclass(frozen=True)
+class Branch:
+    """Where a journey goes on when the member does something after a step; without a signal, when they do nothing of it."""
+
+    on: Signal | None
+    to: str  # the id of a later step, or END
+
+
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """One thing a template says. ``text`` is said to whom no variant fits; ``channel`` None lets the rule choose."""
+    """One thing a template says. ``text`` is said to whom no variant fits; ``channel`` None lets the rule choose.
+
+    With ``branches`` a journey waits, for as long as ``decide``, for what the member does; ``then`` names the step that
+    follows when it is not the next one.
+    """
 
     id: str
     when: When
@@ -215,6 +238,9 @@ class Step:
     confirm: Confirm = Confirm()
     success: Signal | None = None
     marketing: bool = True
+    branches: tuple[Branch, ...] = ()
+    decide: timedelta = 24 * HOUR
+    then: str = ""
 
     def wording(self, facts: Facts, *, personal: bool = True) -> str:
         """The text for somebody of whom these facts are true; ``personal`` off gives everybody the same."""
@@ -279,3 +305,14 @@ class Template:
 
     def step(self, step_id: str) -> Step | None:
         return next((step for step in self.steps if step.id == step_id), None)
+
+    def place(self, step_id: str) -> int:
+        """The index of a step; of the end, and of a step that is not there, the number of steps."""
+        return next((at for at, step in enumerate(self.steps) if step.id == step_id), len(self.steps))
+
+    def following(self, index: int) -> int:
+        """The index of the step after this one, where nobody decides."""
+        step = self.steps[index]
+        if step.branches:
+            return self.place(next(branch.to for branch in step.branches if branch.on is None))
+        return self.place(step.then) if step.then else index + 1

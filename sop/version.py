@@ -78,6 +78,9 @@ LABELS = {
     "on_no_confirm": "没人确认时",
     "success": "成功信号",
     "marketing": "是否推广",
+    "branch": "分支",
+    "decide": "等多久",
+    "then": "接着走",
 }
 LONG = frozenset(
     {"text", "variant", "description"}

@@ -16,6 +16,7 @@ from storage.tables import due, missed
 STEP = (
     "step"  # the wait for a journey's next step; steps are planned in sets, other waits are told one by one
 )
+DECIDING = "?"  # behind the number of a step: the wait for what the member does after it
 HELD = "held"  # a step of a template that is paused: it is due again when the template goes on
 # spelt out, not bound: a partial index serves only a query that repeats its words
 _IS_STEP = due.c.what == literal_column(f"'{STEP}'")

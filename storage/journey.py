@@ -10,7 +10,7 @@ from sqlalchemy import Connection, func, select, update
 
 from sop.journey import Journey, JourneyState, next_due
 from sop.template import Subject, Template
-from storage.due import STEP, Due, DueStore
+from storage.due import DECIDING, STEP, Due, DueStore
 from storage.engine import insert_into
 from storage.instant import from_ms, to_ms
 from storage.tables import journey
@@ -52,7 +52,7 @@ class JourneyStore:
                 Due(
                     what=STEP,
                     whom=str(journey.id),
-                    occurrence=str(step.index),
+                    occurrence=f"{step.index}{DECIDING if journey.deciding else ''}",
                     at=step.at,
                     version=journey.version,
                     data=dict(data or {}),
@@ -93,14 +93,14 @@ class JourneyStore:
 
     def advance(self, further: Iterable[Journey]) -> None:
         """Move active journeys on to the step they now name, all that go to the same step in one statement."""
-        by_step: dict[int, list[int]] = {}
+        by_place: dict[tuple[int, bool], list[int]] = {}
         for one in further:
-            by_step.setdefault(one.step, []).append(one.id)
-        for step, ids in by_step.items():
+            by_place.setdefault((one.step, one.deciding), []).append(one.id)
+        for (step, deciding), ids in by_place.items():
             self._connection.execute(
                 update(journey)
                 .where(journey.c.id.in_(ids), journey.c.state == JourneyState.ACTIVE)
-                .values(step=step, changed_at=to_ms(self._now))
+                .values(step=step, deciding=deciding, changed_at=to_ms(self._now))
             )
 
     def by_version(self, template: str) -> dict[int, dict[int, int]]:
@@ -135,7 +135,7 @@ class JourneyStore:
             self._connection.execute(
                 update(journey)
                 .where(journey.c.id.in_(ids), _UNDER_WAY)
-                .values(version=version, step=step, changed_at=to_ms(self._now))
+                .values(version=version, step=step, deciding=False, changed_at=to_ms(self._now))
             )
 
     def end(self, ids: Collection[int], state: JourneyState, reason: str) -> int:
@@ -195,4 +195,5 @@ def _journey(row: Any) -> Journey:
         reason=row.reason,
         anchor=from_ms(row.anchor_at),
         changed=from_ms(row.changed_at),
+        deciding=row.deciding,
     )

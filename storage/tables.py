@@ -20,6 +20,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 
@@ -475,6 +476,8 @@ journey = Table(
     Column("run", Integer, nullable=False),
     Column("state", String(12), nullable=False),
     Column("step", Integer, nullable=False, server_default="0"),  # index of the next step
+    # the step was said; what the member does now decides where the journey goes on
+    Column("deciding", Boolean, nullable=False, server_default=false()),
     Column("reason", Text, nullable=False, server_default=""),
     Column("anchor_at", Instant, nullable=False),  # day offsets count from here
     Column("changed_at", Instant, nullable=False),

@@ -52,18 +52,22 @@ def fits(template: Template, to: Member | Group) -> bool:
 def preview(template: Template, to: Member | Group, now: datetime, zone: str) -> Preview:
     """Every step with its instant, its channel, its wording."""
     anchor = next_slot(template.trigger, now, zone) or now
-    steps = tuple(_step(template, at, to, anchor, zone) for at in range(len(template.steps)))
+    steps: list[StepPreview] = []
+    for at in range(len(template.steps)):  # a wait is shown as if the step above it had just been said
+        steps.append(_step(template, at, to, anchor, zone, steps[-1].at if steps else anchor))
     return Preview(
         template=template,
         recipient=to.called,
         begins=template.audience.has(to.facts()),
         anchor=anchor,
-        steps=steps,
+        steps=tuple(steps),
     )
 
 
-def _step(template: Template, index: int, to: Member | Group, anchor: datetime, zone: str) -> StepPreview:
-    step, at = template.steps[index], due(template, index, anchor, zone).at
+def _step(
+    template: Template, index: int, to: Member | Group, anchor: datetime, zone: str, since: datetime
+) -> StepPreview:
+    step, at = template.steps[index], due(template, index, anchor, zone, since=since).at
     kind = to.kind if isinstance(to, Group) else ""
     staff = isinstance(to, Member) and to.staff
     channel = channel_for(step, subject=template.subject, group_kind=kind, staff=staff)
