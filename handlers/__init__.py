@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from handlers import (
     activity,
     archive,
+    audience,
     consent,
     coupon,
     day,
@@ -42,6 +43,7 @@ ROUTERS: Sequence[Router] = (
     guest.router,  # visitors who are not members yet
     tag.router,  # tags go to the platform
     tier.router,  # who moves up, and why
+    audience.router,  # who belongs to what the clock starts
     template.router,  # what starts journeys
     journey.router,  # what goes on, and what ends
     version.router,  # who walks which version

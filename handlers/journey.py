@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 import structlog
@@ -11,7 +11,7 @@ from handlers.context import Context
 from handlers.filters import Ticked
 from handlers.router import Router
 from handlers.step import Recipient, Scribe, Unsaid
-from sop.audience import Facts
+from sop.audience import Expression, Facts
 from sop.journey import Fate, Journey, JourneyState, due, exits, fate, fate_reason, signal_of
 from sop.message import Message
 from sop.template import On, Signal, Subject, Template
@@ -141,7 +141,9 @@ def _recipients(due_steps: Sequence[Due], ctx: Context) -> dict[int, Recipient]:
     journeys = ctx.tx.journeys.several([int(wait.whom) for wait in due_steps])
     active = [one for one in journeys.values() if one.state is JourneyState.ACTIVE]
     people = [one.whom for one in active if one.subject is Subject.MEMBER]
-    members = {member.id: member for member in ctx.tx.members.several(people)}
+    asked = _asked(active, ctx)
+    audiences = ctx.tx.audiences(ctx.settings.zone)
+    members = {member.id: member for member in audiences.informed(ctx.tx.members.several(people), asked)}
     friends = ctx.tx.members.senders(people) if people else {}
     groups = (
         {group.id: group for group in ctx.tx.groups.all(dismissed=True)} if len(people) < len(active) else {}
@@ -158,6 +160,13 @@ def _recipients(due_steps: Sequence[Due], ctx: Context) -> dict[int, Recipient]:
         )
         for one in active
     }
+
+
+def _asked(journeys: Collection[Journey], ctx: Context) -> list[Expression]:
+    """What the templates of these journeys ask of whoever walks them."""
+    versions = {(one.template, one.version) for one in journeys}
+    templates = (ctx.tx.templates.read(*version) for version in versions)
+    return [asked for template in templates if template for asked in template.expressions]
 
 
 def _plan_one(template: Template, to: Recipient, wait: Due, scribe: Scribe, planned: Plan) -> None:
@@ -253,7 +262,8 @@ def end_for(member: str, signal: Signal | None, ctx: Context, *, step: tuple[str
     known = ctx.tx.members.get(member) if journeys else None
     if known is None:
         return
-    facts = known.facts()
+    [informed] = ctx.tx.audiences(ctx.settings.zone).informed([known], _asked(journeys, ctx))
+    facts = informed.facts()
     for journey in journeys:
         template = ctx.tx.templates.read(journey.template, journey.version)
         reason = exits(template, facts, signal=signal) if template else ""

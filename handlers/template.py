@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -10,13 +10,14 @@ from handlers.context import Context
 from handlers.filters import Ticked, Waited
 from handlers.router import Router
 from sop.audience import Facts
-from sop.group import GroupKind
+from sop.group import Group, GroupKind
 from sop.journey import Enrol, Journey, enrol, starts
 from sop.member import Member
 from sop.message import Channel
 from sop.template import CLOCKED, On, Subject, Template
 from sop.timing import spoken
 from sop.update import ClockTicked, FriendAdded, Kind, LinkVisited, MembersJoined, Update, WaitEnded
+from storage.audience import is_kept
 from storage.due import Due
 from storage.template import SLOT
 
@@ -44,8 +45,7 @@ def start(update: Update, ctx: Context) -> None:
     for template in _going(ctx):
         if template.subject is Subject.MEMBER and template.trigger.on not in CLOCKED:
             started = [member for member in members if _starts(template, update, member, ctx)]
-            facts = {member.id: member.facts() for member in started}
-            begin(template, facts, ctx, since=update.at, greeting=_greeting(update))
+            begin(template, started, ctx, since=update.at, greeting=_greeting(update))
 
 
 def _going(ctx: Context) -> list[Template]:
@@ -97,7 +97,7 @@ def _only_welcomes(template: Template) -> bool:
 
 def begin(
     template: Template,
-    facts: Mapping[str, Facts],
+    candidates: Sequence[Member] | Sequence[Group],
     ctx: Context,
     *,
     since: datetime | None = None,
@@ -108,6 +108,7 @@ def begin(
     A journey is counted from ``since``, when what began it happened, however late we heard of it.
     """
     anchor = min(since or ctx.now, ctx.now)
+    facts = _facts(template, candidates, ctx)
     last = ctx.tx.journeys.latest(template.id, list(facts)) if facts else {}
     begun = []
     for whom, known in facts.items():
@@ -117,6 +118,17 @@ def begin(
             begun.append(_journey(template, whom, verdict, anchor))
     journeys = ctx.tx.journeys.enrol(begun)
     ctx.tx.journeys.await_steps(template, journeys, ctx.settings.zone, greeting)
+
+
+def _facts(
+    template: Template, candidates: Sequence[Member] | Sequence[Group], ctx: Context
+) -> dict[str, Facts]:
+    """What the template's audience may ask of each."""
+    audiences, asked = ctx.tx.audiences(ctx.settings.zone), template.audience.expressions
+    known: list[Member | Group] = []
+    known += audiences.informed([one for one in candidates if isinstance(one, Member)], asked)
+    known += audiences.informed_groups([one for one in candidates if isinstance(one, Group)], asked)
+    return {one.id: one.facts() for one in known}
 
 
 def _journey(template: Template, whom: str, verdict: Enrol, anchor: datetime) -> Journey:
@@ -146,19 +158,23 @@ def start_slot(slot: WaitEnded, ctx: Context) -> None:
         ctx.tx.due.miss(wait, ctx.now, "skipped", f"{PAUSED_SLOT}：{spoken(slot.due, ctx.settings.zone)}")
     elif template.subject is Subject.GROUP:
         groups = [group for group in ctx.tx.groups.all() if group.kind != GroupKind.IMPORTED]
-        begin(template, {group.id: group.facts() for group in groups}, ctx)
+        begin(template, groups, ctx)
     elif not _start_members(template, slot, ctx):
         return
     ctx.tx.templates.schedule(template, ctx.settings.zone, after=max(slot.due, ctx.now))
 
 
 def _start_members(template: Template, slot: WaitEnded, ctx: Context) -> bool:
-    """Enrol one chunk of members; False while more remain."""
-    members = ctx.tx.members.page(after=dict(slot.data).get("after", ""), limit=SLOT_CHUNK)
-    begin(template, {member.id: member.facts() for member in members}, ctx)
-    if len(members) < SLOT_CHUNK:
+    """Enrol one chunk of those who belong; False while more remain."""
+    after = dict(slot.data).get("after", "")
+    audiences = ctx.tx.audiences(ctx.settings.zone)
+    if not after:
+        audiences.absorb([one for one in ctx.tx.templates.running() if is_kept(one)])
+    ids = audiences.members(template, after=after, limit=SLOT_CHUNK)
+    begin(template, ctx.tx.members.several(ids), ctx)
+    if len(ids) < SLOT_CHUNK:
         return True
-    last = members[-1].id
+    last = ids[-1]
     occurrence = f"{slot.occurrence[:25]}#{last}"[:64]
     ctx.tx.due.add(
         Due(
@@ -185,7 +201,7 @@ def start_silent(ticked: ClockTicked, ctx: Context) -> None:
         if template.trigger.on is On.SILENCE:
             since = ctx.now - timedelta(days=template.trigger.days)
             members = ctx.tx.members.quiet_since(since, template.id)
-            begin(template, {member.id: member.facts() for member in members}, ctx)
+            begin(template, members, ctx)
 
 
 @router.observe(Kind.CLOCK_TICKED, where=Ticked("day"))

@@ -24,14 +24,6 @@ class Ask(StrEnum):
     COUPON = "coupon"
 
 
-class Held(StrEnum):
-    """How a member stands with a coupon they were given."""
-
-    CLAIMED = "claimed"  # can be used now
-    REDEEMED = "redeemed"
-    EXPIRED = "expired"
-
-
 class Quantity(StrEnum):
     """What can be measured of a member; of a group only its score."""
 

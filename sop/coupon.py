@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from sop.timing import spoken
 
@@ -33,6 +34,14 @@ class Batch:
         return min(ends, default=None)
 
 
+class Held(StrEnum):
+    """How a member stands with a coupon they were given."""
+
+    CLAIMED = "claimed"  # can be used now
+    REDEEMED = "redeemed"
+    EXPIRED = "expired"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Coupon:
     """One code in one member's hands."""
@@ -52,8 +61,13 @@ class Coupon:
         at = self.expires - REMIND_BEFORE
         return at if at - self.claimed >= SOON else None
 
+    def held(self, now: datetime) -> Held:
+        if self.redeemed is not None:
+            return Held.REDEEMED
+        return Held.CLAIMED if self.expires is None or now < self.expires else Held.EXPIRED
+
     def usable(self, now: datetime) -> bool:
-        return self.redeemed is None and (self.expires is None or now < self.expires)
+        return self.held(now) is Held.CLAIMED
 
     def days_left(self, now: datetime) -> int | None:
         """Whole days left, counting the running one; None without end."""

@@ -19,7 +19,6 @@ from sop.audience import (
     Ask,
     Compare,
     Expression,
-    Held,
     Is,
     Measure,
     Not,
@@ -27,6 +26,7 @@ from sop.audience import (
     Sign,
     Some,
 )
+from sop.coupon import Held
 from sop.errors import Problem, TemplateError
 
 EXAMPLE = "职场新人 & !已购"

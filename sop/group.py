@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sop.audience import Facts
+from sop.audience import Facts, Measure
 
 
 class GroupKind(StrEnum):
@@ -30,6 +31,7 @@ class Group:
     line: float | None = None
     created: datetime | None = None
     dismissed: datetime | None = None
+    measured: Mapping[Measure, float] = field(default_factory=dict, hash=False)
 
     @property
     def called(self) -> str:
@@ -42,7 +44,7 @@ class Group:
 
     def facts(self) -> Facts:
         """What an audience may ask of this group."""
-        return Facts(groups=frozenset({self.name}), kinds=frozenset({str(self.kind)}))
+        return Facts(groups=frozenset({self.name}), kinds=frozenset({str(self.kind)}), measured=self.measured)
 
 
 SETTLES = timedelta(seconds=30)  # by then a list shows what happened, or callbacks were lost

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
-from sop.audience import Facts
+from sop.audience import Facts, Measure
 
 TIERS: dict[str, str] = {"new": "新成员", "potential": "潜力用户", "core": "核心用户"}
 
@@ -25,6 +25,8 @@ class Member:
     avatar: str = ""
     groups: frozenset[str] = frozenset()  # names of the groups the member sits in
     kinds: frozenset[str] = frozenset()  # of these groups
+    coupons: frozenset[str] | None = None  # as :class:`Facts` has them; None when nobody looked
+    measured: Mapping[Measure, float] = field(default_factory=dict, hash=False)
     tier_since: datetime | None = None
     first_seen: datetime | None = None
     last_active: datetime | None = None
@@ -35,16 +37,15 @@ class Member:
         return self.name or f"成员 {self.id[-6:]}"
 
     def facts(self, groups: Iterable[str] = ()) -> Facts:
-        """What an audience may ask of this member, who sits in their own groups and in those of these names.
-
-        Without what must be measured or looked up: :class:`storage.audience.AudienceStore` adds that.
-        """
+        """What an audience may ask of this member, who sits in their own groups and in those of these names."""
         return Facts(
             tags=self.tags,
             tier=self.tier,
             source=self.source,
             groups=self.groups | frozenset(groups),
             kinds=self.kinds,
+            coupons=self.coupons,
+            measured=self.measured,
         )
 
 

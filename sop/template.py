@@ -303,6 +303,13 @@ class Template:
     approval_above: int | None = None
     items: tuple[Item, ...] = field(default=())  # the pool of light interactions
 
+    @property
+    def expressions(self) -> tuple[Expression, ...]:
+        """Everything this template asks of whoever walks it."""
+        variants = (variant.audience for step in self.steps for variant in step.variants)
+        ends = () if self.exit.tags is None else (self.exit.tags,)
+        return (*self.audience.expressions, *ends, *variants)
+
     def step(self, step_id: str) -> Step | None:
         return next((step for step in self.steps if step.id == step_id), None)
 

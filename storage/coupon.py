@@ -167,16 +167,16 @@ class CouponStore:
                 "until": maybe_ms(expires),
             },
         ).one_or_none()
-        return None if row is None else _coupon(row)
+        return None if row is None else as_coupon(row)
 
     def get(self, code: str) -> Coupon | None:
         row = self._connection.execute(select(coupon).where(coupon.c.code == code)).one_or_none()
-        return None if row is None else _coupon(row)
+        return None if row is None else as_coupon(row)
 
     def held_of(self, batch_id: str, member: str) -> list[Coupon]:
         """A member's codes of one batch, the newest last."""
         rows = self._connection.execute(_HELD, {"of": batch_id, "who": member})
-        return [_coupon(row) for row in rows]
+        return [as_coupon(row) for row in rows]
 
     def any_left(self, batch_id: str) -> bool:
         """Is there a code nobody has yet?"""
@@ -187,7 +187,7 @@ class CouponStore:
         rows = self._connection.execute(
             select(coupon).where(coupon.c.member == member).order_by(coupon.c.claimed_at.desc())
         )
-        return [_coupon(row) for row in rows]
+        return [as_coupon(row) for row in rows]
 
     # ------------------------------------------------------------ redeeming
 
@@ -196,7 +196,7 @@ class CouponStore:
         row = self._connection.execute(
             select(coupon).where(coupon.c.code == code).with_for_update()
         ).one_or_none()
-        verdict = redeem(None if row is None else _coupon(row), order, self._now)
+        verdict = redeem(None if row is None else as_coupon(row), order, self._now)
         if isinstance(verdict, Redeemed) and row is not None and row.redeemed_at is None:
             self._connection.execute(
                 update(coupon)
@@ -215,7 +215,7 @@ class CouponStore:
                 coupon.c.expires_at <= to_ms(until),
             )
         )
-        return [_coupon(row) for row in rows]
+        return [as_coupon(row) for row in rows]
 
     def _count(self, batch: str) -> int:
         return self._connection.scalar(select(func.count()).where(coupon.c.batch == batch)) or 0
@@ -238,7 +238,8 @@ def _batch(row: Any) -> Batch:
     )
 
 
-def _coupon(row: Any) -> Coupon:
+def as_coupon(row: Any) -> Coupon:
+    """A row of the coupon table as rules see it."""
     return Coupon(
         code=row.code,
         batch=row.batch,

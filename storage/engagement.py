@@ -324,7 +324,9 @@ class EngagementStore:
     def member_scores(self, group: str) -> dict[str, float]:
         """The chance, in percent, that each member of a group is active in the next 28 days."""
         rows = self._connection.execute(
-            select(member_score.c.member, member_score.c.value).where(member_score.c.group_id == group)
+            select(member_score.c.member, member_score.c.value).where(
+                member_score.c.group_id == group, member_score.c.value.is_not(None)
+            )
         )
         return {row.member: row.value for row in rows}
 

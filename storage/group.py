@@ -12,6 +12,7 @@ from sqlalchemy import Connection, and_, func, or_, select, update
 from sop.group import Group, GroupKind
 from storage.engine import insert_into
 from storage.instant import from_ms, maybe_from_ms, to_ms
+from storage.stale import changed
 from storage.tables import groups, member, seat
 
 
@@ -56,11 +57,24 @@ class GroupStore:
             .on_conflict_do_nothing(index_elements=["id"])
             .returning(groups.c.id)
         )
-        return result.first() is not None
+        is_new = result.first() is not None
+        if is_new:
+            self._changed(group_id)
+        return is_new
 
     def describe(self, group_id: str, **values: Any) -> None:
         """Write what the platform says of a group: name, owner, version, line, zone."""
+        known = self.get(group_id)
         self._connection.execute(update(groups).where(groups.c.id == group_id).values(**values))
+        if known is not None and values.get("name", known.name) != known.name:
+            self._changed(group_id)
+
+    def _changed(self, group_id: str) -> None:
+        """Who sits here sits in another group, as audiences see it."""
+        changed(
+            self._connection,
+            select(seat.c.member).where(seat.c.group_id == group_id, seat.c.left_at.is_(None)),
+        )
 
     def saw(self, ids: Iterable[str], walk: datetime) -> None:
         """A walk through the directory, begun then, saw these groups."""
@@ -86,6 +100,7 @@ class GroupStore:
             .where(groups.c.id == group_id, groups.c.dismissed_at.is_(None))
             .values(dismissed_at=to_ms(self._now))
         )
+        self._changed(group_id)
 
     def hear(self, group_id: str, before: str, after: str, at: datetime) -> None:
         """A callback told of a change from one version to the next; told late, it is not the last one."""
@@ -138,6 +153,7 @@ class GroupStore:
                 set_={"scene": new.scene, "source": new.source, "joined_at": new.joined_at, "left_at": None},
             )
         )
+        changed(self._connection, [member_id])
         return True
 
     def learn_source(self, group_id: str, member_id: str, source: str) -> bool:
@@ -163,6 +179,7 @@ class GroupStore:
             .returning(seat.c.member)
         )
         gone = list(rows)
+        changed(self._connection, gone)
         self._connection.execute(update(seat).where(theirs, seat.c.left_at < at).values(left_at=at))
         new = insert_into(self._connection, seat).on_conflict_do_nothing(
             index_elements=["group_id", "member"]

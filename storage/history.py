@@ -15,6 +15,7 @@ from storage.activity import HOME, ActivityStore
 from storage.engine import insert_into
 from storage.instant import to_ms
 from storage.position import read_position, write_position
+from storage.stale import changed
 from storage.tables import groups, member
 
 
@@ -104,3 +105,4 @@ class HistoryStore:
         robots = [who for who, person in people.items() if person.bot]
         if robots:
             self._connection.execute(update(member).where(member.c.id.in_(robots)).values(bot=True))
+        changed(self._connection, people)

@@ -13,6 +13,7 @@ from sop.member import Member
 from sop.update import TierChanged, Update
 from storage.engine import insert_into
 from storage.instant import from_ms, maybe_from_ms, to_ms
+from storage.stale import changed
 from storage.tables import friend, groups, journey, member, member_tag, seat, tier_change
 
 
@@ -189,19 +190,24 @@ class MemberStore:
             .returning(member.c.id)
         ).first()
         if row is not None:
+            changed(self._connection, [member_id])
             return True
         for column, value in (("name", name), ("source", source)):
-            if value:
-                self._connection.execute(
-                    update(member)
-                    .where(member.c.id == member_id, member.c[column] == "")
-                    .values({column: value})
-                )
+            if value and self._fill(member_id, column, value) and column == "source":
+                changed(self._connection, [member_id])
         return False
+
+    def _fill(self, member_id: str, column: str, value: str) -> bool:
+        """Write what was empty; False when it was not."""
+        empty = member.c.id == member_id, member.c[column] == ""
+        result = self._connection.execute(update(member).where(*empty).values({column: value}))
+        return bool(result.rowcount)
 
     def describe(self, member_id: str, **values: Any) -> None:
         """Write what the platform says of someone: name, avatar, unionid, staff."""
         self._connection.execute(update(member).where(member.c.id == member_id).values(**values))
+        if "staff" in values:
+            changed(self._connection, [member_id])
 
     def touch(self, member_id: str, at: datetime) -> None:
         """Someone did something at an instant."""
@@ -352,6 +358,7 @@ class MemberStore:
                 member=member_id, before=before, after=str(tier), reason=reason, changed_at=to_ms(self._now)
             )
         )
+        changed(self._connection, [member_id])
         self._note(TierChanged(at=self._now, member=member_id, before=before, after=str(tier), reason=reason))
         return True
 

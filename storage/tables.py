@@ -465,6 +465,29 @@ pause = Table(
     Column("since_at", Instant, nullable=False),
 )
 
+audience = Table(
+    "audience",  # audiences of which we keep who belongs, and how far everybody was asked
+    metadata,
+    Column("template", String(64), primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("after", String(64), nullable=False),  # the last member asked; empty: the next is the first
+    Column("whole", Boolean, nullable=False),  # everybody was asked once
+)
+
+audience_member = Table(
+    "audience_member",
+    metadata,
+    Column("template", String(64), primary_key=True),
+    Column("member", String(64), primary_key=True),
+)
+
+audience_change = Table(
+    "audience_change",  # of whom something an audience may ask has changed, to be asked again
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),  # a row for each change: nobody waits for another
+    Column("member", String(64), nullable=False),
+)
+
 journey = Table(
     "journey",
     metadata,
@@ -602,6 +625,7 @@ member_day = Table(
     Column("different", Integer, nullable=False),  # different normalised texts, counted up to 64
     Column("hashes", Text, nullable=False, server_default=""),
     Column("answered", SmallInteger, nullable=False),  # 0 no, 1 on the day itself, 2 only past its midnight
+    Index("ix_member_day_member", "member", "day"),  # how active a member is, in all their groups
 )
 
 group_turn = Table(
@@ -647,7 +671,8 @@ member_score = Table(
     Column("member", String(64), primary_key=True),
     Column("energy", Float, nullable=False),  # e14: active days, halved every 14 days
     Column("energy_day", String(10), nullable=False),
-    Column("value", Float, nullable=False, server_default="0"),
+    Column("value", Float),  # none until it is scored
+    Index("ix_member_score_member", "member"),  # a member's best
 )
 
 statistic = Table(

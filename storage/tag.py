@@ -11,6 +11,7 @@ from sqlalchemy import Connection, delete, exists, func, select, update
 from sop.update import TagChanged, Update
 from storage.engine import insert_into
 from storage.instant import from_ms, to_ms
+from storage.stale import changed
 from storage.tables import corp_tag, mark, member_tag, tag
 
 
@@ -42,6 +43,7 @@ class TagStore:
         ).first()
         if row is None:
             return False
+        changed(self._connection, [member_id])
         self._note(TagChanged(at=self._now, member=member_id, tag=name, added=True, reason=reason))
         return True
 
@@ -51,6 +53,7 @@ class TagStore:
         )
         if not result.rowcount:
             return False
+        changed(self._connection, [member_id])
         self._note(TagChanged(at=self._now, member=member_id, tag=name, added=False, reason=reason))
         return True
 
@@ -136,6 +139,7 @@ class TagStore:
     def _rename(self, old: str, new: str) -> None:
         """Everybody who carries the old name carries the new one; nobody gained or lost a tag by that."""
         self.know(new)
+        changed(self._connection, select(member_tag.c.member).where(member_tag.c.tag.in_((old, new))))
         for table in (member_tag, mark):
             others = [column for column in table.primary_key.columns if column.name != "tag"]
             taken = table.alias()

@@ -83,11 +83,11 @@ class TemplateStore:
         )
         return replace(saved, state=REVIEWED, reviewed_by=by)
 
-    def _approved(self, saved: Saved) -> None:
+    def _approved(self, saved: Saved, zone: str) -> None:
         plan = compiled(saved.text, saved.version)
         if plan.approval_above is None:
             return
-        size = AudienceStore(self._connection, self._now).size(plan, enough=plan.approval_above)
+        size = AudienceStore(self._connection, self._now, zone).size(plan)
         why = unapproved(plan, size=size, saved_by=saved.saved_by, reviewed_by=saved.reviewed_by)
         if why:
             raise Unapproved(why)
@@ -100,7 +100,7 @@ class TemplateStore:
         wanted = self.get(template_id, version)
         if wanted is None:
             raise NotFound("template", f"{template_id} v{version}")
-        self._approved(wanted)
+        self._approved(wanted, zone)
         mine = template.c.id == template_id
         self._connection.execute(
             update(template).where(mine, template.c.state == PUBLISHED).values(state=RETIRED)

@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 
 from sop.update import Update
 from storage.activity import ActivityStore
+from storage.audience import AudienceStore
 from storage.consent import ConsentStore
 from storage.conversation import ConversationStore
 from storage.coupon import CouponStore
@@ -122,6 +123,10 @@ class Tx:
     @cached_property
     def pauses(self) -> PauseStore:
         return PauseStore(self.connection, self.now)
+
+    def audiences(self, zone: str) -> AudienceStore:
+        """Audiences, with the days of a time zone."""
+        return AudienceStore(self.connection, self.now, zone)
 
     @cached_property
     def journeys(self) -> JourneyStore:
