@@ -16,6 +16,7 @@ from handlers import (
     day,
     engagement,
     fallback,
+    finish,
     group,
     guest,
     interaction,
@@ -46,6 +47,7 @@ ROUTERS: Sequence[Router] = (
     audience.router,  # who belongs to what the clock starts
     template.router,  # what starts journeys
     journey.router,  # what goes on, and what ends
+    finish.router,  # what follows when all is said
     version.router,  # who walks which version
     interaction.router,  # polls, light interactions, check-ins
     coupon.router,  # codes

@@ -222,6 +222,9 @@ def carry_out(planned: Plan, ctx: Context) -> None:
     ctx.tx.journeys.advance([journey for _, journey in further])
     done = [journey.id for _, journey in further if journey.state is JourneyState.DONE]
     ctx.tx.journeys.end(done, JourneyState.DONE, "走完了全部步骤")
+    for template, walked in further:
+        if walked.state is JourneyState.DONE:
+            ctx.tx.journeys.finish(template, [walked.id])
     ctx.tx.journeys.await_steps_of(further, ctx.settings.zone)
     for journey, reason in planned.exited.items():
         _end(journey, reason, ctx)
@@ -286,6 +289,7 @@ def _take_branch(
     ctx.tx.journeys.advance([further])
     if further.over:
         ctx.tx.journeys.end([journey.id], further.state, further.reason)
+        ctx.tx.journeys.finish(template, [journey.id])
     else:
         ctx.tx.journeys.await_steps(template, [further], ctx.settings.zone)
 

@@ -21,7 +21,20 @@ from sop.form import Form, Notes
 from sop.place import Path, Place, places
 from sop.plain import to_plain
 from sop.step import check_ways, out_of_order, read_expression, read_item, read_step
-from sop.template import Ask, AskKind, Exit, Goal, On, Reentry, Signal, Step, Subject, Template, Trigger
+from sop.template import (
+    Ask,
+    AskKind,
+    Exit,
+    Finish,
+    Goal,
+    On,
+    Reentry,
+    Signal,
+    Step,
+    Subject,
+    Template,
+    Trigger,
+)
 from sop.timing import QuietHours
 
 LARGEST = 256 * 1024  # bytes of one file
@@ -122,6 +135,7 @@ def _template(form: Form) -> Template:
         trigger=trigger,
         audience=_audience(form, subject),
         exit=_exit(form.inner("exit"), subject),
+        finish=_finish(form.inner("finish"), form, subject),
         goal=_goal(form.inner("goal")),
         quiet=_quiet(rules.inner("quiet_hours")),
         weekly_cap=rules.number("weekly_cap", most=50) if rules.has("weekly_cap") else None,
@@ -209,6 +223,20 @@ def _exit(form: Form | None, subject: Subject) -> Exit:
     )
     form.done()
     return rule
+
+
+def _finish(form: Form | None, template: Form, subject: Subject) -> Finish:
+    if form is None:
+        return Finish()
+    finish = Finish(form.texts("tags_add", longest=64), form.text("chain", longest=64))
+    if finish.tags and subject is Subject.GROUP:
+        form.wrong("tags_add", "群没有标签", expected="只用在成员的模板里")
+    if finish.chain and finish.chain == template.values.get("id"):
+        form.wrong("chain", "接着走的就是它自己，会绕圈", expected="另一份模板的 id")
+    if not finish.tags and not finish.chain:
+        form.wrong("tags_add", "没有写走完以后做什么", expected="tags_add 或 chain，至少一个")
+    form.done()
+    return finish
 
 
 def _goal(form: Form | None) -> Goal | None:

@@ -214,6 +214,16 @@ class Form:
         found = [self._word(key, value, words) for value in values]
         return frozenset(word for word in found if word is not None)
 
+    def texts(self, key: str, *, longest: int = 200) -> tuple[str, ...]:
+        """A list of texts, none of them empty and none twice."""
+        values = self._take(key, list, required=False) or []
+        if any(not isinstance(one, str) or not one.strip() or len(one) > longest for one in values):
+            self.wrong(key, "有一项是空的、太长，或不是文字")
+            return ()
+        if len(set(values)) < len(values):
+            self.wrong(key, "有一项写了两次")
+        return tuple(values)
+
     def _word(self, key: str, value: object, words: type[E]) -> E | None:
         known = [str(word) for word in words]
         if isinstance(value, str) and value in known:

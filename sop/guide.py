@@ -68,6 +68,9 @@ KEYS: dict[str, Key] = {
         "一组信号：link.visited、answered、checked_in、coupon.claimed、coupon.redeemed、order.paid、replied、promoted",
         'on = ["order.paid"]',
     ),
+    "finish": Key("走完以后做什么，一张 [finish] 表", '[finish]\ntags_add = ["完成成长计划"]'),
+    "finish.tags_add": Key("走完就加上的标签，原来的都留着", 'tags_add = ["完成成长计划"]'),
+    "finish.chain": Key("接着进入的另一份模板的 id", 'chain = "weekly_pick"'),
     "goal": Key("这个模板为了什么，一张 [goal] 表", '[goal]\nsignal = "promoted"\nwithin_days = 7'),
     "goal.signal": Key(
         "link.visited、answered、checked_in、coupon.claimed、coupon.redeemed、order.paid、replied、promoted 之一",

@@ -45,6 +45,7 @@ def to_plain(template: Template) -> Table:
             "audience": _audience(template),
             "rules": _rules(template),
             "exit": _exit(template),
+            "finish": _kept({"tags_add": list(template.finish.tags), "chain": template.finish.chain}),
             "goal": _goal(template),
             "step": [_step(step) for step in template.steps],
             "item": [_item(item) for item in template.items],

@@ -266,6 +266,14 @@ class Exit:
 
 
 @dataclass(frozen=True)
+class Finish:
+    """What happens to who has walked to the end: tags that are added, and the template they begin next."""
+
+    tags: tuple[str, ...] = ()
+    chain: str = ""
+
+
+@dataclass(frozen=True)
 class Goal:
     """What the template is for: a signal or a tag, within so many days of the beginning."""
 
@@ -295,6 +303,7 @@ class Template:
     subject: Subject = Subject.MEMBER
     description: str = ""
     exit: Exit = Exit()
+    finish: Finish = Finish()
     goal: Goal | None = None
     quiet: QuietHours | None = None
     weekly_cap: int | None = None

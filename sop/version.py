@@ -67,6 +67,7 @@ LABELS = {
     "audience": "适用人群",
     "rules": "规则",
     "exit": "退出条件",
+    "finish": "走完以后",
     "goal": "目标",
     "when": "时间",
     "channel": "渠道",

@@ -9,12 +9,13 @@ from typing import Any
 from sqlalchemy import Connection, func, select, update
 
 from sop.journey import Journey, JourneyState, next_due
-from sop.template import Subject, Template
+from sop.template import Finish, Subject, Template
 from storage.due import DECIDING, STEP, Due, DueStore
 from storage.engine import insert_into
 from storage.instant import from_ms, to_ms
 from storage.tables import journey
 
+FINISH = "journey.finish"  # the wait, no longer than a moment, for what follows the end of a journey
 _UNDER_WAY = journey.c.state.in_((JourneyState.ACTIVE, JourneyState.HELD_OUT))
 
 
@@ -102,6 +103,12 @@ class JourneyStore:
                 .where(journey.c.id.in_(ids), journey.c.state == JourneyState.ACTIVE)
                 .values(step=step, deciding=deciding, changed_at=to_ms(self._now))
             )
+
+    def finish(self, template: Template, ids: Collection[int]) -> None:
+        """Let what follows the end of a template happen, where something does."""
+        if template.finish != Finish():
+            waits = [Due(what=FINISH, whom=str(one), occurrence="", at=self._now) for one in ids]
+            DueStore(self._connection).add(*waits)
 
     def by_version(self, template: str) -> dict[int, dict[int, int]]:
         """Of the journeys under way: version → next step → how many."""

@@ -57,6 +57,20 @@ def test_a_way_that_leads_nowhere_is_refused_with_its_place(text: str, told: str
     assert "应为" in problem
 
 
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        ("tags_add = []", "没有写走完以后做什么"),
+        ('tags_add = ["好", "好"]', "有一项写了两次"),
+        ('tags_add = ["好", ""]', "有一项是空的"),
+        ('chain = "x"', "接着走的就是它自己，会绕圈"),
+        ('chian = "y"', "没有 chian 这个键"),
+    ],
+)
+def test_an_end_that_makes_no_sense_is_refused(lines: str, told: str) -> None:
+    assert told in refused(written(a="").replace("[trigger]", f"[finish]\n{lines}\n[trigger]"))
+
+
 def test_a_plan_for_groups_sees_no_member_decide() -> None:
     text = written(a=ELSE.format(to="end")).replace("[trigger]", 'subject = "group"\n[trigger]')
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sop.file import read
-from sop.template import OnDay, Reentry, Step, Template
+from sop.template import Finish, OnDay, Reentry, Step, Template
 from sop.version import changes, moved, own_review, unapproved
 
 PLAN = read((Path(__file__).parents[2] / "sop" / "library" / "seven_day_growth.toml").read_text("utf-8"))
@@ -115,6 +115,7 @@ def test_every_part_of_a_template_that_changes_is_told(name: str) -> None:
         "hold_out": 0.25,
         "approval_above": 9,
         "goal": None,
+        "finish": Finish(chain="weekly_pick"),
         "reentry": Reentry(again=True, days=30),
         "name": "x",
         "description": "x",
