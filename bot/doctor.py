@@ -112,9 +112,10 @@ def _wecom_keys(config: Config) -> Iterator[Finding]:
     for app in wecom.app:
         yield _keys(f"应用 {app.name}", bool(app.secret.get_secret_value()), app.opens, APP)
     for name, section, where in (("contact", wecom.contact, CONTACT), ("kf", wecom.kf, KF)):
-        secret = bool(section.secret.get_secret_value() or wecom.app)
-        if section.secret.get_secret_value() or section.opens:
-            yield _keys(f"[wecom.{name}]", secret, section.opens, where)
+        own = bool(section.secret.get_secret_value())
+        lent = bool(wecom.app and wecom.app[0].secret.get_secret_value())
+        if own or section.opens:
+            yield _keys(f"[wecom.{name}]", own, section.opens, where, lent=lent)
     for bot in wecom.aibot:
         said = "BotID 和 Secret 都有" if bot.mode == "websocket" else "Token 和 EncodingAESKey 都有"
         remedy = f"在{BOTS}的 API 模式里查看，填到 [[wecom.aibot]]"
@@ -126,10 +127,15 @@ def _wecom_keys(config: Config) -> Iterator[Finding]:
         )
 
 
-def _keys(what: str, secret: bool, opens: bool, where: str) -> Finding:
-    missing = [name for name, there in (("secret", secret), ("token 和 aes_key", opens)) if not there]
+def _keys(what: str, secret: bool, opens: bool, where: str, *, lent: bool = False) -> Finding:
+    """``lent``: without a secret of its own it is asked with the first app's."""
+    pairs = (("secret", secret or lent), ("token 和 aes_key", opens))
+    missing = [name for name, there in pairs if not there]
     if not missing:
-        return Finding(what, True, "secret、token、aes_key 都有")
+        said = (
+            "secret、token、aes_key 都有" if secret else "token、aes_key 都有；没有写 secret，用第一个应用的"
+        )
+        return Finding(what, True, said)
     remedy = f"在{where}里查看 Secret；在「接收消息 → 设置API接收」里设置 Token 和 EncodingAESKey，一起填到 config.toml"
     return Finding(what, False, f"缺 {'、'.join(missing)}", remedy)
 

@@ -117,7 +117,7 @@ outbox = Table(
     Column("digest", String(40), nullable=False),  # equal content, channel and sender share one task
     Column("urgent", Boolean, nullable=False),
     Column("marketing", Boolean, nullable=False),
-    Column("welcome_code", String(128), nullable=False, server_default=""),
+    Column("welcome_code", Text, nullable=False, server_default=""),
     Column("ticket", Text, nullable=False, server_default=""),  # what the platform wants back with an answer
     Column("template", String(64), nullable=False, server_default=""),
     Column("version", Integer, nullable=False, server_default="0"),

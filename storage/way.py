@@ -16,6 +16,7 @@ from storage.instant import from_ms, to_ms
 from storage.tables import way
 
 SOURCE_TAG = "来自:"
+LONGEST_TAG_NAME = 64
 
 
 class Standing(StrEnum):
@@ -92,8 +93,12 @@ class WayStore:
             select(way.c.name, way.c.tags).where(way.c.state == state)
         ).one_or_none()
         if row is None:
-            return (SOURCE_TAG + state,)
-        return tuple(row.tags) or (SOURCE_TAG + row.name,)
+            return (_named_after(state),)
+        return tuple(row.tags) or (_named_after(row.name),)
+
+
+def _named_after(source: str) -> str:
+    return f"{SOURCE_TAG}{source}"[:LONGEST_TAG_NAME]
 
 
 def _wish(wanted: Way) -> dict[str, Any]:

@@ -184,3 +184,11 @@ async def test_an_employee_has_one_account_and_many_accounts_have_none(db: Datab
 
     with pytest.raises(Conflict):
         await change(db, lambda tx: OperatorStore(tx.connection, NOW).name_staff("b", "linmo"))
+
+
+async def test_a_source_of_any_length_becomes_a_tag_that_can_be_kept(db: Database) -> None:
+    def work(tx: Tx) -> list[bool]:
+        tx.members.meet(LIN)
+        return [tx.tags.add(LIN, name, reason="扫码") for name in tx.ways.tags_of("s" * 64)]
+
+    assert await change(db, work) == [True]
