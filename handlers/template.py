@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from handlers.context import Context
 from handlers.filters import Ticked, Waited
@@ -15,7 +15,7 @@ from sop.journey import Enrol, Journey, enrol, starts
 from sop.member import Member
 from sop.message import Channel
 from sop.template import CLOCKED, On, Subject, Template
-from sop.timing import spoken
+from sop.timing import local_day, spoken
 from sop.update import ClockTicked, FriendAdded, Kind, LinkVisited, MembersJoined, Update, WaitEnded
 from storage.audience import is_kept
 from storage.due import Due
@@ -166,27 +166,35 @@ def start_slot(slot: WaitEnded, ctx: Context) -> None:
 
 def _start_members(template: Template, slot: WaitEnded, ctx: Context) -> bool:
     """Enrol one chunk of those who belong; False while more remain."""
-    after = dict(slot.data).get("after", "")
-    audiences = ctx.tx.audiences(ctx.settings.zone)
-    if not after:
-        audiences.absorb([one for one in ctx.tx.templates.running() if is_kept(one)])
-    ids = audiences.members(template, after=after, limit=SLOT_CHUNK)
-    begin(template, ctx.tx.members.several(ids), ctx)
+    data = dict(slot.data)
+    day = data.get("day") or local_day(slot.due, ctx.settings.zone).isoformat()
+    ids = _those_to_begin(template, date.fromisoformat(day), data.get("after", ""), ctx)
+    begin(template, [one for one in ctx.tx.members.several(ids) if not one.staff and not one.bot], ctx)
     if len(ids) < SLOT_CHUNK:
         return True
-    last = ids[-1]
-    occurrence = f"{slot.occurrence[:25]}#{last}"[:64]
     ctx.tx.due.add(
         Due(
             what=SLOT,
             whom=slot.whom,
-            occurrence=occurrence,
-            at=ctx.now + BREATH,
+            occurrence=f"{slot.occurrence[:25]}#{ids[-1]}"[:64],
+            at=ctx.now,
             version=template.version,
-            data={"after": last},
+            data={"after": ids[-1], "day": day},
         )
     )
     return False
+
+
+def _those_to_begin(template: Template, day: date, after: str, ctx: Context) -> list[str]:
+    """The next members, in the order of their ids, of whom a slot on a local day asks whether they begin."""
+    trigger = template.trigger
+    if trigger.on is On.DATE_FIELD:
+        on = day + timedelta(days=trigger.days_before)
+        return ctx.tx.fields.whose(trigger.field, on, after=after, limit=SLOT_CHUNK)
+    audiences = ctx.tx.audiences(ctx.settings.zone)
+    if not after:
+        audiences.absorb([one for one in ctx.tx.templates.running() if is_kept(one)])
+    return audiences.members(template, after=after, limit=SLOT_CHUNK)
 
 
 def _published(template_id: str, ctx: Context) -> Template | None:

@@ -15,7 +15,8 @@ tier            分层        new, potential or core
 consent         同意        what a member allowed us to send, and when
 template        SOP 模板    the plan an operator writes (not flow, campaign)
 step            步骤        one thing a template says or does
-audience        适用人群    who a template is for, a tag expression
+audience        适用人群    who a template is for, as an expression
+field           日期字段    a day kept of members under a name, like their birthday
 trigger         触发        what starts a journey: an event, or the clock
 variant         变体        another wording of a step, for those a tag expression names
 signal          信号        what shows that a step worked, or ends a journey

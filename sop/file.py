@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import time
-from enum import StrEnum
 from typing import Any
 
 import tomlkit
@@ -27,7 +26,6 @@ from sop.template import (
     Exit,
     Finish,
     Goal,
-    On,
     Reentry,
     Signal,
     Step,
@@ -36,16 +34,10 @@ from sop.template import (
     Trigger,
 )
 from sop.timing import QuietHours
+from sop.trigger import read_trigger
 
 LARGEST = 256 * 1024  # bytes of one file
 ARRAYS = ("step", "item", "variant", "branch", "reward")
-GROUP_TRIGGERS = (On.WEEKLY, On.MONTHLY, On.DATE)
-
-
-class TierWord(StrEnum):
-    NEW = "new"
-    POTENTIAL = "potential"
-    CORE = "core"
 
 
 def read(text: str, *, source: str = "") -> Template:
@@ -124,7 +116,7 @@ def _guess(line: str, error: Exception) -> tuple[str, str, str]:
 
 def _template(form: Form) -> Template:
     subject = form.word("subject", Subject, Subject.MEMBER) or Subject.MEMBER
-    trigger = _trigger(form, subject)
+    trigger = read_trigger(form, subject)
     rules = form.inner("rules") or Form({}, form.notes, (*form.path, "rules"))
     template = Template(
         id=form.identifier("id"),
@@ -150,45 +142,6 @@ def _template(form: Form) -> Template:
     form.done()
     _pool(form, template)
     return template
-
-
-def _trigger(form: Form, subject: Subject) -> Trigger:
-    inner = form.inner("trigger", required=True)
-    on = inner.word("on", On) if inner else None
-    if inner is None or on is None:
-        return Trigger(on=On.FRIEND_ADDED)
-    if subject is Subject.GROUP and on not in GROUP_TRIGGERS:
-        inner.wrong(
-            "on",
-            f"{on} 说的是一个成员，不是一个群",
-            expected="weekly、monthly、date 之一",
-            example='on = "weekly"',
-        )
-    trigger = _trigger_on(inner, on)
-    inner.done()
-    return trigger
-
-
-def _trigger_on(form: Form, on: On) -> Trigger:
-    match on:
-        case On.TAG_ADDED:
-            return Trigger(on=on, tag=form.text("tag", required=True, longest=64))
-        case On.TIER_CHANGED:
-            return Trigger(on=on, tier=str(form.word("tier", TierWord) or "") if form.has("tier") else "")
-        case On.GROUP_JOINED:
-            return Trigger(on=on, group=form.text("group"))
-        case On.LINK_VISITED:
-            return Trigger(on=on, template=form.text("template"))
-        case On.SILENCE:
-            return Trigger(on=on, days=form.number("days", 1, required=True, least=1, most=365))
-        case On.DATE:
-            return Trigger(on=on, date=form.day("date"), time=form.moment("time"))
-        case On.WEEKLY:
-            return Trigger(on=on, weekday=form.weekday("weekday"), time=form.moment("time"))
-        case On.MONTHLY:
-            day = form.number("day", 1, required=True, least=1, most=31)
-            return Trigger(on=on, day=day, time=form.moment("time"))
-    return Trigger(on=on)
 
 
 def _audience(form: Form, subject: Subject) -> Audience:

@@ -29,11 +29,11 @@ KEYS: dict[str, Key] = {
     "subject": Key("member（每个成员各走各的）或 group（整个群一起走）", 'subject = "member"'),
     "trigger": Key("什么时候开始，一张 [trigger] 表", '[trigger]\non = "friend.added"'),
     "trigger.on": Key(
-        "friend.added、member.joined、group.joined、tag.added、tier.changed、link.visited、order.paid、silence、date、"
-        "weekly、monthly 之一",
+        "friend.added、member.joined、group.joined、tag.added、tag.removed、tier.changed、link.visited、order.paid、"
+        "silence、date、weekly、monthly、holiday、date_field 之一",
         'on = "friend.added"',
     ),
-    "trigger.tag": Key('on = "tag.added" 时：哪个标签', 'tag = "职场新人"'),
+    "trigger.tag": Key('on = "tag.added" 或 "tag.removed" 时：哪个标签', 'tag = "职场新人"'),
     "trigger.tier": Key(
         'on = "tier.changed" 时：升到哪一层，new、potential、core 之一；不写就是任何变化', 'tier = "core"'
     ),
@@ -45,6 +45,12 @@ KEYS: dict[str, Key] = {
     "trigger.date": Key('on = "date" 时：哪一天，不加引号', "date = 2026-10-01"),
     "trigger.weekday": Key(f'on = "weekly" 时：{WEEKDAYS}', 'weekday = "sat"'),
     "trigger.day": Key('on = "monthly" 时：几号，1 到 31 的整数，短的月份算最后一天', "day = 1"),
+    "trigger.holiday": Key(
+        'on = "holiday" 时：元旦、春节、清明节、劳动节、端午节、中秋节、国庆节之一，或 any',
+        'holiday = "春节"',
+    ),
+    "trigger.field": Key('on = "date_field" 时：成员的哪个日期字段', 'field = "birthday"'),
+    "trigger.days_before": Key("提前几天，整数；不写就是当天", "days_before = 1"),
     "trigger.time": Key("时间，带秒，不加引号", "time = 19:30:00"),
     "audience": Key("给谁，一张 [audience] 表", "[audience]\neveryone = true"),
     "audience.include": Key(EXPRESSION, "include = '职场新人 | 创业人群'"),

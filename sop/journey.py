@@ -13,11 +13,12 @@ day, day 1 the next, so a plan's day 1 always comes after the welcome.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from enum import StrEnum
 
 from sop.audience import Facts, matches
 from sop.group import GroupKind
+from sop.holiday import next_beginning
 from sop.member import is_promotion
 from sop.message import Channel
 from sop.template import (
@@ -49,6 +50,7 @@ from sop.update import (
     Update,
 )
 
+DAY = timedelta(days=1)
 GRACE = timedelta(minutes=10)  # a step this little late counts as on time
 
 
@@ -157,6 +159,8 @@ def starts(
             return trigger.group in ("", group)
         case On.TAG_ADDED, TagChanged():
             return update.added and update.tag == trigger.tag
+        case On.TAG_REMOVED, TagChanged():
+            return not update.added and update.tag == trigger.tag
         case On.TIER_CHANGED, TierChanged():
             return trigger.tier in ("", update.after)
         case On.LINK_VISITED, LinkVisited():
@@ -201,9 +205,25 @@ def next_slot(trigger: Trigger, after: datetime, zone: str) -> datetime | None:
             return next_weekday(after, trigger.weekday, moment, zone, after=True)
         case Trigger(on=On.MONTHLY, time=moment) if moment is not None:
             return next_monthday(after, trigger.day, moment, zone, after=True)
+        case Trigger(on=On.HOLIDAY, time=moment) if moment is not None:
+            return _next_holiday(trigger, after, moment, zone)
+        case Trigger(on=On.DATE_FIELD, time=moment) if moment is not None:
+            today = at_local(local_day(after, zone), moment, zone)
+            return today if today > after else at_local(local_day(after, zone) + DAY, moment, zone)
         case Trigger(on=On.DATE, time=moment, date=day) if moment is not None and day is not None:
             slot = at_local(day, moment, zone)
             return slot if slot > after else None
+    return None
+
+
+def _next_holiday(trigger: Trigger, after: datetime, moment: time, zone: str) -> datetime | None:
+    ahead = timedelta(days=trigger.days_before)
+    begins = next_beginning(trigger.holiday, local_day(after, zone) + ahead)
+    while begins is not None:
+        slot = at_local(begins - ahead, moment, zone)
+        if slot > after:
+            return slot
+        begins = next_beginning(trigger.holiday, begins + DAY)
     return None
 
 

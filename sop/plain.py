@@ -78,8 +78,13 @@ def _trigger(trigger: Trigger) -> Table:
             plain |= {"weekday": WEEKDAYS[trigger.weekday], "time": trigger.time}
         case "monthly":
             plain |= {"day": trigger.day, "time": trigger.time}
+        case "holiday":
+            plain |= {"holiday": trigger.holiday or "any", "time": trigger.time}
+        case "date_field":
+            plain |= {"field": trigger.field, "time": trigger.time}
         case "date":
             plain |= {"date": trigger.date, "time": trigger.time}
+    plain["days_before"] = trigger.days_before or None
     return _kept(plain)
 
 

@@ -31,6 +31,7 @@ class On(StrEnum):
     MEMBER_JOINED = "member.joined"  # came into the community: friend or group, whichever was first
     GROUP_JOINED = "group.joined"  # came into a group (the one named, or any)
     TAG_ADDED = "tag.added"
+    TAG_REMOVED = "tag.removed"
     TIER_CHANGED = "tier.changed"
     LINK_VISITED = "link.visited"
     ORDER_PAID = "order.paid"
@@ -38,9 +39,13 @@ class On(StrEnum):
     DATE = "date"
     WEEKLY = "weekly"
     MONTHLY = "monthly"
+    HOLIDAY = "holiday"  # the first day of a holiday, or some days before
+    DATE_FIELD = "date_field"  # each year on a day kept of the member, like their birthday
 
 
-CLOCKED = frozenset({On.DATE, On.WEEKLY, On.MONTHLY, On.SILENCE})  # the clock starts these, not an event
+CLOCKED = frozenset(
+    {On.DATE, On.WEEKLY, On.MONTHLY, On.SILENCE, On.HOLIDAY, On.DATE_FIELD}
+)  # the clock starts these, not an event
 
 
 class Signal(StrEnum):
@@ -70,6 +75,9 @@ class Trigger:
     weekday: int = 0  # 0 is Monday
     day: int = 1  # of the month; a short month has it on its last day
     time: time | None = None
+    holiday: str = ""  # its name; empty is any
+    field: str = ""  # the name of the date field
+    days_before: int = 0  # holiday, date_field
 
 
 # ---------------------------------------------------------------- when a step is due

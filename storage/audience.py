@@ -54,7 +54,7 @@ from sop.audience import (
 from sop.coupon import Held
 from sop.group import Group, GroupKind
 from sop.member import Member
-from sop.template import CLOCKED, Subject, Template
+from sop.template import CLOCKED, On, Subject, Template
 from sop.timing import local_day
 from storage.coupon import as_coupon
 from storage.engine import insert_into
@@ -77,6 +77,7 @@ from storage.tables import (
 
 Condition = ColumnElement[bool]
 HOUR_MS = 3_600_000
+KEPT = CLOCKED - {On.SILENCE, On.DATE_FIELD}  # these ask other things first
 TURN = 2000  # members asked again in one transaction
 
 
@@ -85,7 +86,7 @@ def is_kept(template: Template) -> bool:
     asked = template.audience
     if template.subject is not Subject.MEMBER or asked.include is None:
         return False
-    return template.trigger.on in CLOCKED and not any(is_clocked(part) for part in asked.expressions)
+    return template.trigger.on in KEPT and not any(is_clocked(part) for part in asked.expressions)
 
 
 class AudienceStore:

@@ -266,6 +266,16 @@ member = Table(
     ),
 )
 
+member_field = Table(
+    "member_field",  # days kept of members, like their birthday
+    metadata,
+    Column("member", String(64), primary_key=True),
+    Column("field", String(32), primary_key=True),
+    Column("day", String(10), nullable=False),
+    Column("month_day", String(5), nullable=False),  # MM-DD
+    Index("ix_member_field_day", "field", "month_day", "member"),  # whose day it is, every year
+)
+
 friend = Table(
     "friend",
     metadata,

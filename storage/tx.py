@@ -23,6 +23,7 @@ from storage.coupon import CouponStore
 from storage.due import DueStore
 from storage.engagement import EngagementStore
 from storage.errand import ErrandStore
+from storage.field import FieldStore
 from storage.group import GroupStore
 from storage.interaction import InteractionStore
 from storage.journey import JourneyStore
@@ -127,6 +128,10 @@ class Tx:
     def audiences(self, zone: str) -> AudienceStore:
         """Audiences, with the days of a time zone."""
         return AudienceStore(self.connection, self.now, zone)
+
+    @cached_property
+    def fields(self) -> FieldStore:
+        return FieldStore(self.connection)
 
     @cached_property
     def journeys(self) -> JourneyStore:

@@ -221,3 +221,13 @@ def test_templates_are_exported_as_workbooks_that_import_again(run: Run) -> None
 
     assert (exported.code, again.code) == (0, 0)
     assert "「欢迎新朋友」存为第 2 版草稿" in again.out
+
+
+def test_days_of_members_nobody_knows_are_refused_whole(run: Run) -> None:
+    Path("days.csv").write_text("member,birthday\nlin,1990-02-28\nzhou,1991-03-01\n", encoding="utf-8")
+
+    said, broken = run("member", "import", "days.csv"), run("member", "import", "none.csv")
+
+    assert (said.code, broken.code) == (1, 1)
+    assert "days.csv:2:1" in said.err
+    assert "没有成员 zhou" in said.err
