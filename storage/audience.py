@@ -237,6 +237,12 @@ class AudienceStore:
         measures = [Measure(Quantity.SCORE)]
         return [replace(one, measured=_known(measures, (known.get(one.id),))) for one in several]
 
+    def knowing(self, one: Member | Group, expressions: Collection[Expression]) -> Member | Group:
+        """One member or group with what the expressions ask of them."""
+        if isinstance(one, Member):
+            return self.informed([one], expressions)[0]
+        return self.informed_groups([one], expressions)[0]
+
     # ------------------------------------------------------------ membership that is kept
 
     def begins_to_keep(self, template: Template) -> bool:

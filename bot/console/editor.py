@@ -16,6 +16,7 @@ from sop.group import Group
 from sop.guide import KEYS
 from sop.member import Member
 from sop.template import Template
+from storage.audience import AudienceStore
 from storage.engine import Connection
 from storage.group import GroupStore
 from storage.member import MemberStore
@@ -144,10 +145,16 @@ async def shown_to(request: web.Request) -> web.Response:
     checked = check(typed(fields), fields.get("template", ""))
     to = await _recipient(request, fields.get("who", ""))
     now = here.now
-    seen = None
-    if checked.template and to and fits(checked.template, to):
-        seen = preview(checked.template, to, now, here.zone)
-    return render(request, "preview.html", checked=checked, to=to, seen=seen)
+    seen, size, plan = None, 0, checked.template
+    if plan and to and fits(plan, to):
+        informed, size = await here.read(
+            lambda c: (
+                AudienceStore(c, now, here.zone).knowing(to, plan.expressions),
+                AudienceStore(c, now, here.zone).size(plan),
+            )
+        )
+        seen = preview(plan, informed, now, here.zone)
+    return render(request, "preview.html", checked=checked, to=to, seen=seen, size=size)
 
 
 async def _recipient(request: web.Request, who: str) -> Member | Group | None:

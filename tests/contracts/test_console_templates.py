@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -42,6 +43,16 @@ async def test_a_preview_says_what_a_member_gets_and_when(console: Operated) -> 
     page = await response.text()
     assert "想你了" in page
     assert "7月3日 周五 19:30" in page
+
+
+async def test_a_preview_says_how_many_a_template_is_for_now(console: Operated) -> None:
+    text = plan().replace("everyone = true", "include = 'joined >= 0h'")
+
+    response = await console.does("/editor/preview", text=text, who=f"member:{MEMBER}")
+
+    words = await response.text()
+    assert re.search(r"这份模板现在适用 [1-9]\d* 人", words)
+    assert "不在适用人群里" not in words
 
 
 async def test_a_plan_for_members_is_not_previewed_for_a_group(console: Operated) -> None:
