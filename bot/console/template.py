@@ -9,14 +9,19 @@ from typing import Any
 
 from aiohttp import web
 
+from bot.console import workbook
 from bot.console.page import Page, form, go, render, room, signed_in, whole
 from sop.errors import Conflict, NotFound, TemplateError, Unapproved
+from sop.file import write
+from sop.template import Template
 from storage import report
 from storage.engine import Connection
 from storage.operator import OperatorStore
-from storage.template import Saved, TemplateStore
+from storage.pause import PauseStore
+from storage.template import Saved, TemplateStore, compiled
 
 CONTEXT_LINES = 3
+EXCEL = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 @dataclass(frozen=True)
@@ -63,9 +68,50 @@ async def listed(request: web.Request) -> web.Response:
             "newest": store.newest_of_each(),
             "published": {saved.id: saved for saved in store.published()},
             "lines": report.journeys_by_template(c),
+            "paused": PauseStore(c, now).paused(),
         }
 
     return render(request, "templates.html", **await here.read(ask))
+
+
+async def download(request: web.Request) -> web.Response:
+    """The newest version that can be read, as a workbook."""
+    here, template_id = room(request), request.match_info["template"]
+    now = here.now
+    versions = await here.read(lambda c: TemplateStore(c, now).versions(template_id))
+    plan = next((plan for saved in versions if (plan := _readable(saved)) is not None), None)
+    if plan is None:
+        raise web.HTTPNotFound
+    headers = {"Content-Disposition": f'attachment; filename="{plan.id}.xlsx"'}
+    return web.Response(body=workbook.write(plan), content_type=EXCEL, headers=headers)
+
+
+def _readable(saved: Saved) -> Template | None:
+    try:
+        return compiled(saved.text, saved.version)
+    except TemplateError:
+        return None
+
+
+async def upload(request: web.Request) -> web.Response:
+    """A workbook becomes the newest draft of its template; a mistake names its cell, and nothing is kept."""
+    here, who, posted = room(request), signed_in(request).operator.name, await request.post()
+    given = posted.get("file")
+    if not isinstance(given, web.FileField):
+        return go("/templates", "没有选文件。")
+    try:
+        plan = workbook.read(given.file.read())
+    except TemplateError as error:
+        return render(request, "workbook.html", status=422, problems=error.problems, name=given.filename)
+    now, wall = here.now, here.wall.now()
+
+    def work(c: Connection) -> Saved:
+        saved = TemplateStore(c, now).save(plan.id, plan.name, write(plan), by=who)
+        OperatorStore(c, wall).record(who, "saved a template", f"{plan.id} v{saved.version}")
+        return saved
+
+    saved = await here.write(work)
+    return go(f"/templates/{plan.id}", f"已从 Excel 存为第 {saved.version} 版草稿，看过再发布。")
 
 
 async def _version(request: web.Request, number: int) -> tuple[Saved, Saved | None]:
@@ -154,6 +200,8 @@ async def retire(request: web.Request) -> web.Response:
 
 PAGES = (
     Page("GET", "/templates", listed),
+    Page("POST", "/templates", upload),
+    Page("GET", "/templates/{template}/workbook", download),
     Page("GET", "/templates/{template}/publish", ask_publish),
     Page("POST", "/templates/{template}/publish", publish),
     Page("POST", "/templates/{template}/retire", retire),

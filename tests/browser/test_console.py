@@ -17,7 +17,15 @@ from tests.contracts.operated import ADMIN, GROUP, MEMBER, PASSWORD, Operated, o
 pytestmark = pytest.mark.services
 
 DESK, PHONE = (1280, 860), (390, 844)
-PARTS = {"/live", "/groups/live", "/messages/live", "/ways/live", "/editor/people", "/static/{name}"}
+PARTS = {
+    "/live",
+    "/groups/live",
+    "/messages/live",
+    "/ways/live",
+    "/editor/people",
+    "/static/{name}",
+    "/templates/{template}/workbook",
+}
 FILLED = {"{group}": GROUP, "{member}": MEMBER, "{message}": "1", "{template}": "hello"}
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",

@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
-from aiohttp import ClientResponse
+from aiohttp import ClientResponse, FormData
 
 from storage.engine import Connection
 from storage.pause import PauseStore
@@ -105,3 +105,29 @@ async def test_moving_shows_who_would_go_where_before_it_moves(console: Operated
 @pytest.mark.parametrize("deed", ["approve", "migrate"])
 async def test_a_version_that_is_not_there_is_not_found(console: Operated, deed: str) -> None:
     assert (await console.does(f"{HOME}/{deed}", version="99")).status == 404
+
+
+# ---------------------------------------------------------------- as workbooks
+
+
+async def send(console: Operated, data: bytes) -> ClientResponse:
+    form = FormData({"csrf": await console.token()})
+    form.add_field("file", data, filename="plan.xlsx")
+    return await console.client.post("/console/templates", data=form, allow_redirects=False)
+
+
+async def test_a_workbook_goes_out_and_comes_back_as_a_draft(console: Operated) -> None:
+    book = await (await console.get(f"{HOME}/workbook")).read()
+
+    response = await send(console, book)
+
+    assert "已从 Excel 存为第 3 版草稿" in said(response)
+    assert await states(console) == ["draft", "draft", "published"]
+
+
+async def test_a_mistake_in_a_workbook_is_told_and_nothing_is_kept(console: Operated) -> None:
+    response = await send(console, b"no workbook")
+
+    page = await response.text()
+    assert (response.status, "打不开这个工作簿" in page) == (422, True)
+    assert await states(console) == ["draft", "published"]
