@@ -21,6 +21,7 @@ from sop.errors import Misconfigured, NotFound, TemplateError
 from sop.file import read, write
 from sop.version import changes
 from storage.engine import Connection, Database
+from storage.operator import OperatorStore
 from storage.template import TemplateStore
 
 app = typer.Typer(help="SOP templates as files.", no_args_is_help=True)
@@ -84,7 +85,15 @@ def import_files(
 
 
 def _keep(text: str, publish: bool, zone: str, now: datetime, connection: Connection) -> str:
-    return keep(TemplateStore(connection, now), text, publish, zone, who())
+    store, operators, template = TemplateStore(connection, now), OperatorStore(connection, now), read(text).id
+    before, in_force = store.newest_version(template), store.published_version(template)
+    done = keep(store, text, publish, zone, who())
+    newest, published = store.newest_version(template), store.published_version(template)
+    if newest != before:
+        operators.record(who(), "saved a template", f"{template} v{newest}")
+    if published and (in_force is None or published.version != in_force.version):
+        operators.record(who(), "published a template", f"{template} v{published.version}")
+    return done
 
 
 def keep(store: TemplateStore, text: str, publish: bool, zone: str, by: str) -> str:
@@ -142,14 +151,15 @@ def diff(file: Path, fmt: Format = "text", config: ConfigPath = None) -> None:
 
     before = with_database(config, work)
     said = changes(read(before), template) if before else ["还没有发布过"]
-    if fmt == "json":
-        typer.echo(json.dumps({"template": template.id, "changes": said}, ensure_ascii=False, indent=2))
-        raise typer.Exit(1 if said else 0)
-    for one in said:
-        out.print(f"· {one}")
     lines = list(
         difflib.unified_diff(before.splitlines(), text.splitlines(), "已发布", str(file), lineterm="")
     )
+    if fmt == "json":
+        told = {"template": template.id, "changes": said, "lines": lines}
+        typer.echo(json.dumps(told, ensure_ascii=False, indent=2))
+        raise typer.Exit(1 if lines else 0)
+    for one in said:
+        out.print(f"· {one}")
     for line in lines:
         style = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "")
         out.print(line, style=style)
@@ -166,19 +176,19 @@ def publish(
 ) -> None:
     """Make a version the published one; journeys under way keep theirs."""
     quiet_log()
-    settings = configured(config)
+    zone = configured(config).community.timezone
 
-    async def work(db: Database) -> int:
-        now = SystemClock().now()
-        chosen = version or await db.read(lambda c: TemplateStore(c, now).newest_version(template))
+    def once(now: datetime, connection: Connection) -> int:
+        store = TemplateStore(connection, now)
+        chosen = version or store.newest_version(template)
         if not chosen:
             raise NotFound("template", template)
-        await db.write(
-            lambda c: TemplateStore(c, now).publish(
-                template, chosen, zone=settings.community.timezone, by=who()
-            )
-        )
+        store.publish(template, chosen, zone=zone, by=who())
+        OperatorStore(connection, now).record(who(), "published a template", f"{template} v{chosen}")
         return chosen
+
+    async def work(db: Database) -> int:
+        return await db.write(partial(once, SystemClock().now()))
 
     out.print(f"已发布 {template} 第 {with_database(config, work)} 版。")
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import logging
 import socket
+import sqlite3
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -231,3 +233,39 @@ def test_days_of_members_nobody_knows_are_refused_whole(run: Run) -> None:
     assert (said.code, broken.code) == (1, 1)
     assert "days.csv:2:1" in said.err
     assert "没有成员 zhou" in said.err
+
+
+def test_a_difference_is_told_to_people_and_programs_with_the_same_exit_code(
+    run: Run, tmp_path: Path
+) -> None:
+    run("init")
+    text = (LIBRARY / "welcome.toml").read_text("utf-8")
+    (tmp_path / "same.toml").write_text(text, "utf-8")
+    (tmp_path / "remark.toml").write_text(f"# 只加一行说明\n{text}", "utf-8")
+    run("sop", "import", "same.toml", "--publish")
+
+    files = ("same.toml", "remark.toml")
+    said = [run("sop", "diff", file, "--format", fmt) for file in files for fmt in ("text", "json")]
+
+    assert [one.code for one in said] == [0, 0, 1, 1]
+    told = json.loads(said[3].out)
+    assert (told["template"], told["changes"]) == ("welcome", [])
+    assert "+# 只加一行说明" in told["lines"]
+
+
+def test_what_the_command_line_saves_and_publishes_is_in_the_audit_trail(run: Run, tmp_path: Path) -> None:
+    run("init")
+    text = (LIBRARY / "welcome.toml").read_text("utf-8")
+    (tmp_path / "plan.toml").write_text(text, "utf-8")
+
+    done = [
+        run("sop", "import", "plan.toml"),
+        run("sop", "import", "plan.toml"),
+        run("sop", "publish", "welcome"),
+    ]
+
+    assert [one.code for one in done] == [0, 0, 0]
+    (path,) = tmp_path.rglob("*.sqlite")
+    with closing(sqlite3.connect(path)) as database:
+        deeds = database.execute("SELECT what, detail FROM audit ORDER BY id").fetchall()
+    assert deeds == [("saved a template", "welcome v1"), ("published a template", "welcome v1")]
