@@ -24,14 +24,15 @@ from bot.listening import Listening
 from bot.parcel import parcel_of
 from bot.registry import Registry
 from bot.way import WayErrands
-from sop.errors import Blocked, Busy, NotFound, QunxingError, Refused, SendError
+from sop.errors import Blocked, Busy, Estranged, NotFound, QunxingError, Refused, SendError
 from sop.receipt import Outcome, State
-from sop.update import TaskReported, Update
+from sop.update import FriendLost, TaskReported, Update
 from storage import inbox
 from storage.alarm import raise_alarm
 from storage.engine import Connection, Database
 from storage.errand import Errand, ErrandStore
 from storage.mark import MarkStore
+from storage.member import MemberStore
 from storage.outbox import Entry, OutboxStore
 from storage.position import read_position, write_position
 from storage.tag import TagStore
@@ -111,6 +112,8 @@ class Errands:
                     "errand refused", what=errand.what, whom=errand.whom, reason=error.reason, code=error.code
                 )
                 await self.db.write(lambda c: ErrandStore(c).done(errand))
+                if isinstance(error, Estranged):
+                    await self._part(errand)
             except SendError as error:
                 await self._failed(errand, error)
             except QunxingError as error:  # foreseen: a line says it all
@@ -120,6 +123,13 @@ class Errands:
                 await self._failed(errand, Busy(f"{type(error).__name__}: {error}"))
             else:
                 await self.db.write(lambda c: ErrandStore(c).done(errand))
+
+    async def _part(self, errand: Errand) -> None:
+        """What was asked of a friendship tells that it is over, and nobody had told us; half of one is none yet."""
+        now, member, staff = self.clock.now(), str(errand.data.get("member")), str(errand.data.get("staff"))
+        friend = await self.db.read(lambda c: MemberStore(c, now).friendship(member, staff))
+        if friend is not None and friend.lost_at is None and not friend.half:
+            await self._tell(FriendLost(at=now, member=member, staff=staff, by="staff"))
 
     async def _failed(self, errand: Errand, error: SendError) -> None:
         """Later; where an administrator must act first, operators are told."""

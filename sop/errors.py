@@ -123,6 +123,10 @@ class Refused(SendError):
     """Never: the platform refuses this message to this recipient; nothing was sent."""
 
 
+class Estranged(Refused):
+    """Never: the member and the staff member are no friends."""
+
+
 class Blocked(SendError):
     """The channel is misconfigured or forbidden: stop it and tell an operator; nothing was sent."""
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from bot.wecom.remedy import ANY, BANNED, REMEDIES
-from sop.errors import Blocked, Busy, Refused, SendError
+from sop.errors import Blocked, Busy, Estranged, Refused, SendError
 
 
 class Action(StrEnum):
@@ -167,6 +167,7 @@ AT_TOKEN: dict[int, Meaning] = {
     45033: Meaning(A, "同时调用过多，稍后自动重试", 2),
 }  # every other refusal of a token is a fault of the installation
 
+STRANGERS = frozenset({84061, 84084})
 TOKEN_REFUSED = frozenset({40001, 40014, 42001})  # at an API; at gettoken 40001 is a wrong secret
 NAMED_ADDRESS = re.compile(r"from ip: ([0-9a-fA-F.:]{3,45})")
 
@@ -220,4 +221,4 @@ def error_of(code: int, asked: Asked = Asked.API, *, said: str = "") -> SendErro
             return Busy(reason, code=code, retry_after=meaning.retry_after)
         case Action.STOP | Action.TOKEN:  # a fresh token refused too is a fault of the installation
             return Blocked(reason, code=code)
-    return Refused(reason, code=code)
+    return (Estranged if code in STRANGERS else Refused)(reason, code=code)

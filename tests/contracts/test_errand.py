@@ -14,12 +14,13 @@ from structlog.testing import capture_logs
 from bot.bell import Bell
 from bot.clock import TurnedClock
 from bot.errands import PIECE, Errands
-from sop.errors import Busy, NotFound, Refused
+from sop.errors import Busy, Estranged, NotFound, Refused
 from sop.receipt import Outcome
 from sop.update import MemberDescribed, TaskReported
 from storage import inbox
 from storage.engine import Database
 from storage.errand import Errand, ErrandStore
+from storage.member import MemberStore
 from tests.contracts.post import Post
 from tests.contracts.world import NOW, after
 
@@ -275,3 +276,25 @@ async def test_a_large_task_is_reported_in_pieces_of_which_the_last_takes_it_bac
     assert [(len(one["results"]), one["cancelled"]) for one in told] == [
         (PIECE, False), (PIECE, False), (1, cancelled),
     ]  # fmt: skip
+
+
+class Parted(Post):
+    """A platform on which this friendship is over."""
+
+    async def remark(self, member: str, staff: str, text: str) -> None:
+        raise Estranged("84061 no friends", code=84061)
+
+
+@pytest.mark.parametrize(("half", "told"), [(False, ["friend_lost"]), (True, [])])
+async def test_a_friendship_the_platform_knows_nothing_of_is_over(
+    db: Database, clock: TurnedClock, half: bool, told: list[str]
+) -> None:
+    remark = {"member": "lin", "staff": "wang", "remark": "杭州"}
+    await db.write(lambda c: MemberStore(c, NOW).befriend("lin", "wang", since=NOW, half=half))
+    await ask(db, Errand(what="remark", whom="lin:wang", at=NOW, data=remark))
+
+    await errands_of(db, clock, Parted()).run_once()
+
+    rows = await db.read(lambda c: inbox.waiting(c, list(range(inbox.SHARDS)), NOW, 9))
+    assert [json.loads(row.body)["kind"] for row in rows] == told
+    assert await due(db) == []
