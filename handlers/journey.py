@@ -10,10 +10,11 @@ import structlog
 from handlers.context import Context
 from handlers.filters import Ticked
 from handlers.router import Router
-from handlers.step import Recipient, Scribe, Unsaid
+from handlers.step import Recipient, Scribe
 from sop.audience import Expression, Facts
 from sop.journey import Fate, Journey, JourneyState, due, exits, fate, fate_reason, signal_of
 from sop.message import Message
+from sop.sender import Unsaid
 from sop.template import On, Signal, Subject, Template
 from sop.update import (
     AnswerGiven,

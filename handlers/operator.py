@@ -8,10 +8,11 @@ from datetime import timedelta
 from handlers.alarm import tell_operators
 from handlers.context import Context
 from handlers.router import Router
-from handlers.step import Recipient, Scribe, Unsaid
+from handlers.step import Recipient, Scribe
 from sop.journey import Journey, JourneyState, MissDecided, due
 from sop.message import Channel, Message, Reply
 from sop.receipt import State
+from sop.sender import Unsaid
 from sop.staff import StaffChanged
 from sop.timing import local_day
 from sop.update import Kind, MessageReviewed, MessageSent, MessageWithdrawn, TagRequested

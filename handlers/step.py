@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
@@ -17,24 +16,16 @@ from sop.audience import Facts
 from sop.coupon import Batch
 from sop.group import Group
 from sop.interaction import menu, pick
-from sop.journey import DueStep, Journey, channel_for, day_of
+from sop.journey import DueStep, Journey, day_of
 from sop.link import absolute, short
 from sop.member import Member
 from sop.message import CAPABILITIES, Channel, Content, Link, Message
 from sop.render import Rendered, compose, words
+from sop.sender import Senders, Unsaid, not_before, sender_for, way_for
 from sop.template import Ask, AskKind, CheckIn, GiveCoupon, Step, Template
 from sop.timing import local_day
 from storage.interaction import Run
 from storage.link import Tracked
-
-GATHER = timedelta(minutes=1)  # equal texts of one sender wait this long for each other, to share one task
-
-
-@dataclass(frozen=True)
-class Unsaid:
-    """Why a step says nothing to somebody, in one line."""
-
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -71,12 +62,18 @@ class Scribe:
     def write(self, template: Template, due: DueStep, to: Recipient) -> Message | Unsaid:
         """The message a due step says to one recipient, or why it says nothing."""
         step = due.step
-        channel = self._channel(step, to)
+        channel = way_for(
+            step,
+            subject=to.journey.subject,
+            group_kind=to.group.kind if to.group else "",
+            staff=to.member is not None and to.member.staff,
+            welcome_code=to.welcome_code,
+        )
         if isinstance(channel, Unsaid):
             return channel
-        sender = self._sender(channel, to)
-        if not sender:
-            return Unsaid(f"{to.called} 没有可以代发的员工")
+        sender = sender_for(channel, self._senders(channel, to), to.called)
+        if isinstance(sender, Unsaid):
+            return sender
         said = self._words(template, step, to, sender, channel)
         if isinstance(said, Unsaid):
             return said
@@ -94,29 +91,16 @@ class Scribe:
             self._texts[key] = compose(step, to.facts, said, personal=personal, longest=longest)
         return self._texts[key]
 
-    # ------------------------------------------------------------ channel and sender
-
-    def _channel(self, step: Step, to: Recipient) -> Channel | Unsaid:
-        if step.channel is Channel.WELCOME and not to.welcome_code:
-            return Unsaid("没有欢迎码：客户端已设置欢迎语，或已经聊过")
-        kind = to.group.kind if to.group else ""
-        staff = to.member is not None and to.member.staff
-        channel = channel_for(step, subject=to.journey.subject, group_kind=kind, staff=staff)
-        return channel or Unsaid("导入的群不能发送")
-
-    def _sender(self, channel: Channel, to: Recipient) -> str:
-        match channel:
-            case Channel.APP | Channel.APPCHAT:
-                return self.ctx.settings.main_app
-            case Channel.KF:
-                wrote_to = self.ctx.tx.kf.account_of(to.member.id) if to.member else ""
-                return wrote_to or self.ctx.settings.kf_account
-            case Channel.WEBHOOK:
-                return self.ctx.settings.webhook
-            case Channel.WELCOME:
-                return to.greeter or to.friend
-            case _:
-                return to.group.owner if to.group else to.friend
+    def _senders(self, channel: Channel, to: Recipient) -> Senders:
+        settings, member = self.ctx.settings, to.member
+        wrote_to = self.ctx.tx.kf.account_of(member.id) if member and channel is Channel.KF else ""
+        return Senders(
+            app=settings.main_app,
+            kf=wrote_to or settings.kf_account,
+            webhook=settings.webhook,
+            greeter=to.greeter,
+            staff=to.group.owner if to.group else to.friend,
+        )
 
     # ------------------------------------------------------------ words
 
@@ -252,7 +236,7 @@ class Scribe:
             sender=sender,
             urgent=welcome,
             marketing=step.marketing and not welcome,
-            not_before=_gathered(self.ctx.now) if channel is Channel.GROUP_SEND else None,
+            not_before=not_before(channel, self.ctx.now),
             deadline=due.deadline,
             template=template.id,
             template_version=template.version,
@@ -261,8 +245,3 @@ class Scribe:
             welcome_code=to.welcome_code if welcome else "",
             why=f"「{template.name}」的「{step.name or step.id}」",
         )
-
-
-def _gathered(now: datetime) -> datetime:
-    """The next whole minute but one: long enough for a tick's chunks to meet."""
-    return now.replace(second=0, microsecond=0) + 2 * GATHER

@@ -82,13 +82,16 @@ class KfStore:
 
     def account_of(self, member: str) -> str:
         """The account a member last wrote to, empty when they never did."""
-        found = self._connection.scalar(
-            select(kf_session.c.account)
-            .where(kf_session.c.member == member, kf_session.c.wrote_at > 0)
-            .order_by(kf_session.c.wrote_at.desc(), kf_session.c.account)
-            .limit(1)
+        return self.accounts_of([member]).get(member, "")
+
+    def accounts_of(self, members: Collection[str]) -> dict[str, str]:
+        """The same for each of these who ever wrote."""
+        rows = self._connection.execute(
+            select(kf_session.c.member, kf_session.c.account)
+            .where(kf_session.c.member.in_(members), kf_session.c.wrote_at > 0)
+            .order_by(kf_session.c.wrote_at, kf_session.c.account.desc())
         )
-        return found or ""
+        return {row.member: row.account for row in rows}
 
     def answered(self, sessions: Mapping[Place, Session], *, but: Collection[int] = ()) -> dict[Place, int]:
         """How many messages of ours each session got since the member last wrote; ``but`` are not counted."""

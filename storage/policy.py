@@ -77,9 +77,9 @@ class _Known:
             refused=ConsentStore(connection, now).refused(members) if members else set(),
             friends=_friends(connection, members),
             alive=_alive(connection, chats),
-            quota=_quota(connection, members | chats),
-            sent=_sent(connection, members, outbox.c.member, since, own)
-            | _sent(connection, chats, outbox.c.group_id, since, own),
+            quota=quota_of(connection, members | chats),
+            sent=sent_to(connection, members, outbox.c.member, since, own)
+            | sent_to(connection, chats, outbox.c.group_id, since, own),
             sessions=sessions,
             answered=kf.answered(sessions, but=own),
             paused=PauseStore(connection, now).paused(),
@@ -162,7 +162,7 @@ def _alive(connection: Connection, chats: Collection[str]) -> dict[str, str]:
     return {row.id: row.owner for row in rows}
 
 
-def _quota(connection: Connection, recipients: Collection[str]) -> dict[str, datetime]:
+def quota_of(connection: Connection, recipients: Collection[str]) -> dict[str, datetime]:
     """Whom the platform told us it takes nothing more for, and until when; it can't be asked, only learnt from refusals."""
     names = [quota_name(recipient) for recipient in recipients]
     rows = connection.execute(select(position.c.name, position.c.value).where(position.c.name.in_(names)))
@@ -173,13 +173,14 @@ def quota_name(recipient: str) -> str:
     return f"quota:{recipient}"
 
 
-def _sent(
+def sent_to(
     connection: Connection,
     recipients: Collection[str],
     column: Column[str],
     since: datetime,
     own: Collection[int],
 ) -> dict[str, list[datetime]]:
+    """When each was sent what counts against the budget; ``own`` messages are not counted."""
     if not recipients:
         return {}
     spoken = func.coalesce(outbox.c.sent_at, outbox.c.tried_at)

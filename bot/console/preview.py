@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sop.audience import matches
 from sop.expression import to_text
 from sop.group import Group
-from sop.interaction import menu
 from sop.journey import channel_for, due, next_slot
 from sop.member import Member
 from sop.message import CAPABILITIES, Channel
+from sop.rehearsal import stand_ins
 from sop.render import Rendered, compose, words
-from sop.template import Ask, AskKind, GiveCoupon, OpenLink, Step, Subject, Template
+from sop.template import OpenLink, Step, Subject, Template
 from sop.timing import local_day
-
-LINK, TASK = "https://…/l/追踪链接", "https://…/l/任务页面"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +74,7 @@ def _step(
         member=to if isinstance(to, Member) and personal else None,
         group=to if isinstance(to, Group) else None,
         day=day,
-        **_filled(template, step),
+        **stand_ins(template, step),
     )
     longest = CAPABILITIES[channel].max_bytes if channel else CAPABILITIES[Channel.APP].max_bytes
     return StepPreview(
@@ -96,23 +93,6 @@ def _variant(step: Step, to: Member | Group) -> str:
         to_text(variant.audience) for variant in step.variants if matches(variant.audience, to.facts())
     )
     return next(fitting, "") if isinstance(to, Member) else ""
-
-
-def _filled(template: Template, step: Step) -> dict[str, Any]:
-    """Stand-ins for what is only known when the step is really sent."""
-    filled: dict[str, Any] = {"link": LINK if step.link else "", "task": TASK if step.task else ""}
-    match step.task:
-        case Ask(kind=AskKind.LIGHT) if template.items:
-            item = template.items[0]
-            options = item.options
-            filled |= {"joke": item.joke, "question": item.question}
-        case Ask(question=question, options=options):
-            filled |= {"question": question}
-        case GiveCoupon(batch):
-            return filled | {"coupon": {"name": batch, "code": "XXXX-XXXX", "ends": "到期日"}}
-        case _:
-            return filled
-    return filled | {"options": [option.text for option in options], "menu": menu(options)}
 
 
 def _card(template: Template, step: Step) -> str:

@@ -1,0 +1,107 @@
+"""Who a rehearsal is played with: everything the rules ask of each member or group, read in pages."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+from datetime import datetime
+
+from sqlalchemy import Connection, func, select
+
+from sop.group import Group, GroupKind
+from sop.message import Channel
+from sop.rehearsal import Walker
+from sop.sender import Senders
+from sop.template import Subject, Template
+from sop.timing import WEEK
+from storage.audience import AudienceStore
+from storage.consent import ConsentStore
+from storage.group import GroupStore
+from storage.journey import JourneyStore
+from storage.kf import KfStore, Place
+from storage.member import MemberStore
+from storage.policy import quota_of, sent_to
+from storage.tables import coupon_batch, member, outbox
+
+PAGE = 1000  # members read at a time
+
+
+class RehearsalStore:
+    """Reads only. ``house`` are the senders every recipient shares."""
+
+    def __init__(self, connection: Connection, now: datetime, zone: str, house: Senders) -> None:
+        self._connection, self._now, self._zone, self._house = connection, now, zone, house
+
+    def size(self, template: Template) -> int:
+        """How many there are to look at."""
+        if template.subject is Subject.GROUP:
+            return len(self._groups())
+        people = member.c.staff.is_(False), member.c.bot.is_(False)
+        return self._connection.scalar(select(func.count()).select_from(member).where(*people)) or 0
+
+    def batches(self) -> frozenset[str]:
+        """The coupon batches there are."""
+        return frozenset(self._connection.scalars(select(coupon_batch.c.id)))
+
+    def page(self, template: Template, after: str = "", limit: int = PAGE) -> list[Walker]:
+        """The next members in the order of their ids; all groups at once for a template of groups."""
+        if template.subject is Subject.GROUP:
+            return [] if after else self._of_groups(template)
+        return self._of_members(template, after, limit)
+
+    def _of_members(self, template: Template, after: str, limit: int) -> list[Walker]:
+        people = MemberStore(self._connection, self._now).page(after=after, limit=limit)
+        audiences = AudienceStore(self._connection, self._now, self._zone)
+        people, ids = audiences.informed(people, template.expressions), [one.id for one in people]
+        friends = MemberStore(self._connection, self._now).senders(ids)
+        refused = ConsentStore(self._connection, self._now).refused(ids)
+        last = JourneyStore(self._connection, self._now).latest(template.id, ids)
+        quota = quota_of(self._connection, ids)
+        sent = sent_to(self._connection, ids, outbox.c.member, self._now - WEEK, ())
+        places = self._places(template, ids)
+        kf = KfStore(self._connection)
+        sessions = kf.sessions(places.values())
+        answered = kf.answered(sessions)
+        return [
+            Walker(
+                to=one,
+                senders=replace(self._house, kf=places[one.id][1], staff=friends.get(one.id, "")),
+                last=last.get(one.id),
+                refused=one.id in refused,
+                quota_until=quota.get(one.id),
+                sent=tuple(sent.get(one.id, ())),
+                session=sessions.get(places[one.id]),
+                answered=answered.get(places[one.id], 0),
+            )
+            for one in people
+        ]
+
+    def _places(self, template: Template, ids: Collection[str]) -> dict[str, Place]:
+        """With which account of 微信客服 each would be written to, where a step goes that way."""
+        asked = any(step.channel is Channel.KF for step in template.steps)
+        wrote = KfStore(self._connection).accounts_of(ids) if asked else {}
+        return {one: (one, wrote.get(one, self._house.kf)) for one in ids}
+
+    # ------------------------------------------------------------ groups
+
+    def _groups(self) -> list[Group]:
+        known = GroupStore(self._connection, self._now).all()
+        return [group for group in known if group.kind != GroupKind.IMPORTED]
+
+    def _of_groups(self, template: Template) -> list[Walker]:
+        audiences = AudienceStore(self._connection, self._now, self._zone)
+        groups = audiences.informed_groups(self._groups(), template.expressions)
+        ids = [group.id for group in groups]
+        last = JourneyStore(self._connection, self._now).latest(template.id, ids)
+        quota = quota_of(self._connection, ids)
+        sent = sent_to(self._connection, ids, outbox.c.group_id, self._now - WEEK, ())
+        return [
+            Walker(
+                to=one,
+                senders=replace(self._house, staff=one.owner),
+                last=last.get(one.id),
+                quota_until=quota.get(one.id),
+                sent=tuple(sent.get(one.id, ())),
+            )
+            for one in groups
+        ]

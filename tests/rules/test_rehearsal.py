@@ -1,0 +1,118 @@
+"""A rehearsal says what every rule would do, and adds it up."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from sop.file import read
+from sop.member import Member
+from sop.rehearsal import Absence, Outcome, Rehearsal, Scene, Stage, Summary, Walker
+from sop.sender import Senders
+from sop.timing import QuietHours
+from tests.world import july
+
+PLAN = """
+id = "plan"
+name = "计划"
+
+[trigger]
+on = "friend.added"
+
+[audience]
+exclude = "同行"
+everyone = true
+
+[[step]]
+id = "first"
+when = { day = 1, time = 19:30:00, window = "1h" }
+text = "第一句"
+
+[[step.branch]]
+on = "answered"
+to = "second"
+
+[[step.branch]]
+on = "else"
+to = "end"
+
+[[step]]
+id = "second"
+when = { wait = "1h" }
+text = "第二句"
+"""
+PLAIN = PLAN.split("[[step.branch]]")[0]
+STAGE = Stage(template=read(PLAIN), start=july(1), end=july(5), zone="Asia/Shanghai", weekly_cap=3)
+LIN = Walker(to=Member(id="lin", name="小林"), senders=Senders(staff="linmo"))
+
+
+def played(stage: Stage, walker: Walker) -> list[Scene | Absence]:
+    return list(Rehearsal(stage).play(walker))
+
+
+def test_what_leaves_has_its_moment_its_sender_and_its_words() -> None:
+    [scene] = played(STAGE, LIN)
+
+    assert isinstance(scene, Scene)
+    assert (scene.outcome, scene.sender, scene.text) == (Outcome.SENT, "linmo", "第一句")
+    assert scene.at == july(2, "19:32")  # a group-send gathers equal texts first
+
+
+def test_who_opted_out_is_refused_and_told_why() -> None:
+    [scene] = played(STAGE, replace(LIN, refused=True))
+
+    assert isinstance(scene, Scene)
+    assert (scene.outcome, scene.reason) == (Outcome.REFUSED, "对方已退订，不再发送推送")
+
+
+def test_a_full_week_keeps_back_what_its_window_does_not_wait_for() -> None:
+    [scene] = played(STAGE, replace(LIN, sent=(july(1), july(1), july(1))))
+
+    assert isinstance(scene, Scene)
+    assert scene.outcome is Outcome.REFUSED
+    assert "上限" in scene.reason
+
+
+def test_quiet_hours_and_quota_are_asked_too() -> None:
+    [quiet] = played(replace(STAGE, quiet=QuietHours(july(1, "19:00").time(), july(1, "23:00").time())), LIN)
+    [spent] = played(STAGE, replace(LIN, quota_until=july(4)))
+
+    assert isinstance(quiet, Scene)
+    assert isinstance(spent, Scene)
+    assert spent.outcome is Outcome.REFUSED
+    assert "平台的发送额度已用完" in spent.reason
+
+
+def test_who_has_no_friend_among_the_staff_is_told_nothing() -> None:
+    [scene] = played(STAGE, replace(LIN, senders=Senders()))
+
+    assert isinstance(scene, Scene)
+    assert (scene.outcome, scene.reason) == (Outcome.UNSAID, "小林 没有可以代发的员工")
+
+
+def test_who_does_not_belong_does_not_begin() -> None:
+    member = Member(id="lin", tags=frozenset({"同行"}))
+
+    assert played(STAGE, replace(LIN, to=member)) == [Absence("lin", "不在适用人群里")]
+
+
+def test_nobody_reacts_so_a_branch_takes_else() -> None:
+    scenes = played(replace(STAGE, template=read(PLAN)), LIN)
+
+    assert [one.step for one in scenes if isinstance(one, Scene)] == [0]
+
+
+def test_equal_texts_of_one_sender_are_one_confirmation_until_the_task_is_full() -> None:
+    summary, rehearsal = Summary(STAGE), Rehearsal(STAGE)
+
+    for number in range(5):
+        walker = replace(LIN, to=Member(id=f"wm{number}"))
+        summary.add(walker, list(rehearsal.play(walker)))
+
+    assert summary.confirmations(10) == [("linmo", "2026-07-02", 1)]
+    assert summary.confirmations(2) == [("linmo", "2026-07-02", 3)]
+    assert summary.calendar["2026-07-02", 0].number == 5
+
+
+def test_days_that_are_not_played_hold_nothing() -> None:
+    assert played(replace(STAGE, end=STAGE.start + timedelta(hours=1)), LIN) == []
