@@ -62,7 +62,7 @@ def command(
             TextColumn("彩排"), BarColumn(), TextColumn("{task.completed:,.0f}/{task.total:,.0f} 人"),
             TimeRemainingColumn(), console=err, transient=True,
         ) as bar:  # fmt: skip
-            task = bar.add_task("", total=None)
+            task = bar.add_task("", total=0)
 
             def progress(done: int, size: int) -> None:
                 bar.update(task, completed=done, total=max(size, done))

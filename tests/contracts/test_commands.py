@@ -269,3 +269,13 @@ def test_what_the_command_line_saves_and_publishes_is_in_the_audit_trail(run: Ru
     with closing(sqlite3.connect(path)) as database:
         deeds = database.execute("SELECT what, detail FROM audit ORDER BY id").fetchall()
     assert deeds == [("saved a template", "welcome v1"), ("published a template", "welcome v1")]
+
+
+def test_a_rehearsal_needs_no_community_and_says_what_it_assumes(run: Run) -> None:
+    file = str(LIBRARY / "welcome.toml")
+
+    table, lines = run("sop", "rehearse", file), run("sop", "rehearse", file, "--format", "csv")
+
+    assert (table.code, lines.code) == (0, 0)
+    assert "彩排什么也没有发" in table.out
+    assert lines.out.startswith("member,name,step,planned,at,outcome")
