@@ -43,6 +43,7 @@ BATCHES = {
     "welcome": "新人咖啡券",
     "winback": "老友回归券",
     "regular": "老朋友券",
+    "birthday": "生日券",
     "growth_gift": "成长礼券",
     "checkin_14": "打卡两周券",
     "checkin_21": "打卡三周券",

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import pytest
 
+from sop.field import MemberDate
 from sop.receipt import State
 from sop.timing import spoken
 from sop.update import OrderPaid
@@ -33,6 +34,12 @@ async def ordered(world: World) -> Person:
     lin = await world.befriends("小林")
     await world.app.desk.ask(OrderPaid(at=world.clock.now(), id="o1", member=lin.id, order="o1"))
     await world.settle()
+    return lin
+
+
+async def born(world: World) -> Person:
+    lin = await world.befriends("小林")
+    await world.change(lambda tx: tx.fields.keep([MemberDate(lin.id, "birthday", date(1990, 7, 20))]))
     return lin
 
 
@@ -104,6 +111,8 @@ PLAYS: dict[str, tuple[Begin, list[str]]] = {
             "come_back 7月23日 周四 18:40 算算日子，上次那一包也快见底了。",
         ],
     ),
+    "birthday": (born, ["wish 7月20日 周一 09:30 今天是你的生日，祝你生日快乐。"]),
+    "festival": (joined, ["hello 9月24日 周四 16:00 明天开始放假啦，先祝大家假期愉快。"]),
     "coupon_winback": (
         befriended,
         [
@@ -162,7 +171,7 @@ def for_everyone(name: str) -> str:
 
 
 async def stock(world: World) -> None:
-    for batch in ("growth_gift", "winback", "regular", "checkin_14", "checkin_21"):
+    for batch in ("growth_gift", "winback", "regular", "birthday", "checkin_14", "checkin_21"):
         await world.coupons(batch, 3, name="老朋友券")
 
 
