@@ -22,6 +22,7 @@ HOMES = {
     "directory": ("sync",),
     "way": ("way",),
     "group": ("group",),
+    "why": ("why",),
     "member": ("member",),
 }  # which file holds which commands: only the one that is wanted is imported, the rest is heavy
 

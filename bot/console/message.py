@@ -15,6 +15,7 @@ from storage import report
 from storage.engine import Connection
 from storage.outbox import Entry, OutboxStore
 from storage.task import TaskStore
+from storage.why import WhyStore
 
 EACH = 50
 
@@ -104,7 +105,12 @@ async def shown(request: web.Request) -> web.Response:
         if entry is None:
             return None
         shared = TaskStore(c).size(entry.number) if entry.number else 0
-        return {"entry": entry, "shared": shared, "names": names_in(c, [entry])}
+        return {
+            "entry": entry,
+            "shared": shared,
+            "names": names_in(c, [entry]),
+            "because": WhyStore(c, now, here.zone).message(number),
+        }
 
     known = await here.read(ask)
     if known is None:

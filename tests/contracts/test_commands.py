@@ -279,3 +279,10 @@ def test_a_rehearsal_needs_no_community_and_says_what_it_assumes(run: Run) -> No
     assert (table.code, lines.code) == (0, 0)
     assert "彩排什么也没有发" in table.out
     assert lines.out.startswith("member,name,step,planned,at,outcome")
+
+
+def test_why_names_a_member_nobody_knows(run: Run) -> None:
+    said = run("why", "wm_nobody", "--template", "welcome")
+
+    assert said.code == 1
+    assert "wm_nobody" in said.err

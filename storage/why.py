@@ -1,0 +1,127 @@
+"""Where the answer to "why" is read: the ledger, the journeys, what was missed, and the rules in force."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Connection, select
+
+from sop.errors import NotFound
+from sop.journey import Journey
+from sop.member import Member
+from sop.template import Template
+from sop.why import Because, Missed, Told, of_journey, of_message, of_template
+from storage.audience import AudienceStore
+from storage.due import STEP
+from storage.group import GroupStore
+from storage.instant import from_ms
+from storage.journey import JourneyStore
+from storage.member import MemberStore
+from storage.outbox import Entry, OutboxStore
+from storage.pause import PauseStore
+from storage.tables import journey, missed, outbox
+from storage.template import TemplateStore
+
+
+class WhyStore:
+    """Reads only; instants are said in ``zone``."""
+
+    def __init__(self, connection: Connection, now: datetime, zone: str) -> None:
+        self._connection, self._now, self._zone = connection, now, zone
+
+    def message(self, message_id: int, member: str = "") -> Because:
+        """Why a message was said, or not; with ``member`` only one that was for them, alone or in a group of theirs."""
+        entry = OutboxStore(self._connection, self._now).get(message_id)
+        groups = GroupStore(self._connection, self._now).of_member(member) if member else []
+        theirs = {member, *(group.id for group in groups)}
+        if entry is None or (member and entry.recipient not in theirs):
+            raise NotFound("message", str(message_id))
+        walked = JourneyStore(self._connection, self._now).get(entry.message.journey)
+        plan = walked and self._template(walked.template, walked.version)
+        return of_message(
+            _told(entry), self._zone, before=of_journey(plan, walked) if plan and walked else ()
+        )
+
+    def template(self, member_id: str, template_id: str) -> Because:
+        """Why a member got something of a template, or nothing."""
+        member = MemberStore(self._connection, self._now).get(member_id)
+        if member is None:
+            raise NotFound("member", member_id)
+        walked = JourneyStore(self._connection, self._now).latest(template_id, [member_id]).get(member_id)
+        plan = self._plan(template_id, walked)
+        return of_template(
+            plan,
+            self._zone,
+            belongs=self._belongs(plan, member),
+            paused=template_id in PauseStore(self._connection, self._now).paused(),
+            journey=walked,
+            missed=self._missed(plan, walked) if walked else (),
+            told=self._told(walked) if walked else (),
+        )
+
+    def templates(self, member_id: str) -> dict[str, Because]:
+        """The same for everything in force, and everything the member has ever walked."""
+        walked = select(journey.c.template).where(journey.c.whom == member_id).distinct()
+        ids = {saved.id for saved in TemplateStore(self._connection, self._now).published()}
+        return {
+            one: self.template(member_id, one) for one in sorted(ids | set(self._connection.scalars(walked)))
+        }
+
+    def _template(self, template_id: str, version: int) -> Template | None:
+        return TemplateStore(self._connection, self._now).read(template_id, version)
+
+    def _plan(self, template_id: str, walked: Journey | None) -> Template:
+        store = TemplateStore(self._connection, self._now)
+        published = store.published_version(template_id)
+        version = walked.version if walked else published.version if published else 0
+        plan = store.read(template_id, version)
+        if plan is None:
+            raise NotFound("template", template_id)
+        return plan
+
+    def _belongs(self, plan: Template, member: Member) -> bool:
+        audiences = AudienceStore(self._connection, self._now, self._zone)
+        [informed] = audiences.informed([member], plan.audience.expressions)
+        return plan.audience.has(informed.facts())
+
+    def _missed(self, plan: Template, walked: Journey) -> list[Missed]:
+        rows = self._connection.execute(
+            select(missed).where(missed.c.what == STEP, missed.c.whom == str(walked.id)).order_by(missed.c.id)
+        )
+        return [
+            Missed(
+                step=_step(plan, row.occurrence),
+                fate=row.fate,
+                reason=row.reason,
+                due=from_ms(row.due_at),
+                noticed=from_ms(row.noticed_at),
+            )
+            for row in rows
+        ]
+
+    def _told(self, walked: Journey) -> list[Told]:
+        ids = self._connection.scalars(select(outbox.c.id).where(outbox.c.journey == walked.id)).all()
+        return [_told(one) for one in OutboxStore(self._connection, self._now).several(ids)]
+
+
+def _step(plan: Template, occurrence: str) -> str:
+    index = int("".join(sign for sign in occurrence if sign.isdigit()) or 0)
+    step = plan.steps[index] if index < len(plan.steps) else None
+    return (step.name or step.id) if step else occurrence
+
+
+def _told(entry: Entry) -> Told:
+    message = entry.message
+    return Told(
+        step=message.step,
+        state=entry.state,
+        channel=message.channel,
+        sender=message.sender,
+        reason=entry.reason,
+        why=message.why,
+        written=entry.created_at,
+        due=entry.due_at,
+        tried=entry.tried_at,
+        sent=entry.sent_at,
+        number=entry.number,
+    )
