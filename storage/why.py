@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select
 from sop.errors import NotFound
 from sop.journey import Journey
 from sop.member import Member
-from sop.template import Template
+from sop.template import Subject, Template
 from sop.why import Because, Missed, Told, of_journey, of_message, of_template
 from storage.audience import AudienceStore
 from storage.due import STEP
@@ -62,10 +62,10 @@ class WhyStore:
     def templates(self, member_id: str) -> dict[str, Because]:
         """The same for everything in force, and everything the member has ever walked."""
         walked = select(journey.c.template).where(journey.c.whom == member_id).distinct()
-        ids = {saved.id for saved in TemplateStore(self._connection, self._now).published()}
-        return {
-            one: self.template(member_id, one) for one in sorted(ids | set(self._connection.scalars(walked)))
-        }
+        running = TemplateStore(self._connection, self._now).running()
+        ids = {one.id for one in running if one.subject is Subject.MEMBER}
+        ids |= set(self._connection.scalars(walked))
+        return {one: self.template(member_id, one) for one in sorted(ids)}
 
     def _template(self, template_id: str, version: int) -> Template | None:
         return TemplateStore(self._connection, self._now).read(template_id, version)

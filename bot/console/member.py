@@ -19,6 +19,7 @@ from storage.journey import JourneyStore
 from storage.member import MemberStore
 from storage.outbox import OutboxStore
 from storage.tag import TagStore
+from storage.why import WhyStore
 
 EACH = 30
 LONGEST_TAG = 30
@@ -73,6 +74,7 @@ async def _known(here: Room, member_id: str) -> dict[str, Any]:
         return {
             "member": member,
             "climbs": members.climbs(member_id),
+            "whys": WhyStore(c, now, here.zone).templates(member_id),
             "friends": friends,
             "tags": TagStore(c, now).of(member_id),
             "all_tags": list(TagStore(c, now).counts()),

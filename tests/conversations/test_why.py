@@ -46,3 +46,10 @@ async def why(world: World, member: Person) -> Because:
     return await world.ask(
         lambda tx: WhyStore(tx.connection, tx.now, "Asia/Shanghai").template(member.id, "plan")
     )
+
+
+async def test_the_page_of_a_member_says_why_nothing_came(world: World) -> None:
+    lin = await world.befriends("小林")
+    await world.publishes(text=PLAN)
+
+    assert "在适用人群里，但触发条件还没有发生" in await world.console(f"/members/{lin.id}")
