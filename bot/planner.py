@@ -16,7 +16,7 @@ import structlog
 from bot.bell import Bell
 from bot.clock import Clock
 from handlers.context import Context
-from handlers.journey import Overtaken, Plan, carry_out, plan
+from handlers.planning import Overtaken, Plan, carry_out, plan
 from sop.update import ClockTicked, Update
 from storage import lease
 from storage.due import DueStore

@@ -14,7 +14,7 @@ from bot.clock import TurnedClock
 from bot.planner import TERM, Planner
 from handlers import step
 from handlers.context import Context, Settings
-from handlers.journey import Overtaken, carry_out, plan
+from handlers.planning import Overtaken, carry_out, plan
 from sop.journey import Journey, JourneyState
 from sop.template import Subject, Template
 from sop.update import Update
