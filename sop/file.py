@@ -15,11 +15,12 @@ import tomlkit
 from tomlkit.exceptions import ParseError, TOMLKitError
 
 from sop.audience import Audience
+from sop.branch import check_ways, out_of_order
 from sop.errors import Problem, TemplateError
 from sop.form import Form, Notes
 from sop.place import Path, Place, places
 from sop.plain import to_plain
-from sop.step import check_ways, out_of_order, read_expression, read_item, read_step
+from sop.step import read_expression, read_item, read_step
 from sop.template import (
     Ask,
     AskKind,

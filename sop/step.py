@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from enum import StrEnum
 
 from sop.audience import Ask as Asked
 from sop.audience import Atom, Compare, Expression, Is, Quantity, atoms
+from sop.branch import read_branch, read_decide
 from sop.errors import Problem
 from sop.expression import to_text
 from sop.form import Form
@@ -16,11 +16,9 @@ from sop.link import objection
 from sop.message import CAPABILITIES, Channel
 from sop.render import LONGEST_TEXT, Reach, check, variables
 from sop.template import (
-    END,
     After,
     Ask,
     AskKind,
-    Branch,
     CheckIn,
     Confirm,
     GiveCoupon,
@@ -65,20 +63,6 @@ CHANNELS_OF = {
 }
 
 
-class BranchWord(StrEnum):
-    """What decides, as it is written: a signal, or ``else`` for whoever does nothing of it in time."""
-
-    LINK_VISITED = "link.visited"
-    ANSWERED = "answered"
-    CHECKED_IN = "checked_in"
-    COUPON_CLAIMED = "coupon.claimed"
-    COUPON_REDEEMED = "coupon.redeemed"
-    ORDER_PAID = "order.paid"
-    REPLIED = "replied"
-    PROMOTED = "promoted"
-    ELSE = "else"
-
-
 class TaskKind(StrEnum):
     CHECK_IN = "check_in"
     POLL = "poll"
@@ -103,8 +87,8 @@ def read_step(form: Form, subject: Subject, trigger: Trigger) -> Step:
         confirm=_confirm(form.inner("on_no_confirm"), subject),
         success=form.word("success", Signal) if form.has("success") else None,
         marketing=form.flag("marketing", True),
-        branches=tuple(_branch(one) for one in form.inners("branch")),
-        decide=_decide(form),
+        branches=tuple(read_branch(one) for one in form.inners("branch")),
+        decide=read_decide(form),
         then=form.text("then", longest=64),
     )
     form.asked |= {"success", "decide"}
@@ -173,58 +157,6 @@ def _confirm(form: Form | None, subject: Subject) -> Confirm:
         form.wrong("do", "群里的消息只有群主能确认，换不了人", example='do = "remind"')
     form.done()
     return found
-
-
-# ---------------------------------------------------------------- where it goes on
-
-
-def _branch(form: Form) -> Branch:
-    word = form.word("on", BranchWord)
-    branch = Branch(None if word in (None, BranchWord.ELSE) else Signal(word), form.text("to", required=True))
-    form.done()
-    return branch
-
-
-def _decide(form: Form) -> timedelta:
-    if form.has("decide") and not form.has("branch"):
-        form.wrong("decide", "没有 branch，不用等")
-    decide = form.span("decide", 24 * HOUR) if form.has("decide") else 24 * HOUR
-    if not decide:
-        form.wrong("decide", "一分钟也不等，那就用不着分支")
-    return decide
-
-
-def check_ways(steps: Sequence[Step], forms: Sequence[Form], subject: Subject) -> None:
-    """Ways lead forward to steps that are there; where behaviour decides, there is one way for everybody else."""
-    places = {step.id: at for at, step in enumerate(steps)} | {END: len(steps)}
-    for at, (step, form) in enumerate(zip(steps, forms, strict=True)):
-        if step.then:
-            _lead_on(form, "then", step.then, at, places)
-        for number, branch in enumerate(step.branches):
-            inner = Form({}, form.notes, (*form.path, "branch", number))
-            _lead_on(inner, "to", branch.to, at, places)
-        _one_way_each(step, form, subject)
-
-
-def _lead_on(form: Form, key: str, to: str, at: int, places: Mapping[str, int]) -> None:
-    if to not in places:
-        form.wrong(key, f"没有编号是 “{to}” 的步骤", expected="后面某一步的 id，或 end")
-    elif places[to] <= at:
-        form.wrong(key, f"“{to}” 不在这一步的后面，会绕圈", expected="后面某一步的 id，或 end")
-
-
-def _one_way_each(step: Step, form: Form, subject: Subject) -> None:
-    signals = [branch.on for branch in step.branches]
-    if not signals:
-        return
-    if subject is Subject.GROUP:
-        form.wrong("branch", "群一起走的模板看不到某个成员做了什么", expected="只用在成员的模板里")
-    if step.then:
-        form.wrong("then", "有 branch 就不用 then", expected="只留一个")
-    if None not in signals:
-        form.wrong("branch", "没有写其余的人往哪走", example='[[step.branch]]\non = "else"\nto = "end"')
-    if len(set(signals)) < len(signals):
-        form.wrong("branch", "同一个动作写了两条路", expected="每个动作一条")
 
 
 # ---------------------------------------------------------------- what is said
@@ -426,26 +358,3 @@ def read_item(form: Form) -> Item:
     )
     form.done()
     return item
-
-
-def out_of_order(steps: Sequence[Step]) -> list[int]:
-    """Indexes of steps that would be due before a step that leads to them."""
-    places = {step.id: at for at, step in enumerate(steps)}
-    late = set()
-    for at, step in enumerate(steps):
-        ways = [branch.to for branch in step.branches] or [step.then]
-        for to in (places.get(way, at + 1 if not way else len(steps)) for way in ways):
-            if at < to < len(steps) and _before(steps[to], step):
-                late.add(to)
-    return sorted(late)
-
-
-def _before(below: Step, above: Step) -> bool:
-    match above.when, below.when:
-        case OnDay() as first, OnDay() as second:
-            return (second.day, second.time) < (first.day, first.time)
-        case After() as first, After() as second:
-            return second.delay < first.delay
-        case OnWeekday() as first, OnWeekday() as second:
-            return second.week < first.week
-    return False
