@@ -135,6 +135,7 @@ outbox = Table(
     Column("tried_at", Instant),
     Column("doubt_at", Instant),  # when an attempt left that was never answered: it may have arrived
     Column("sent_at", Instant),
+    Column("settled_at", Instant),  # when it was sent, refused or cancelled
     # what to send next on a channel: replies before pushes
     Index(
         "ix_outbox_waiting",
@@ -149,6 +150,32 @@ outbox = Table(
     Index("ix_outbox_state", "state", "id"),  # the operators' lists
     Index("ix_outbox_number", "number"),  # which messages share this task
     Index("ix_outbox_journey", "journey"),
+    # whom a template reached lately, and who could not be reached
+    Index(
+        "ix_outbox_settled",
+        "template",
+        "settled_at",
+        sqlite_where=text("settled_at IS NOT NULL"),
+        postgresql_where=text("settled_at IS NOT NULL"),
+    ),
+)
+
+trail = Table(
+    "trail",  # what was decided on the way, where the row it is about has gone on since and says something else
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("journey", BigInteger, nullable=False, server_default="0"),
+    Column("message", BigInteger, nullable=False, server_default="0"),  # 0: it is about the journey itself
+    Column("what", Text, nullable=False),  # in the words operators read
+    Column("decided_at", Instant, nullable=False),
+    # how a message came to what it is, and a journey to where it is
+    Index(
+        "ix_trail_message", "message", sqlite_where=text("message > 0"), postgresql_where=text("message > 0")
+    ),
+    Index(
+        "ix_trail_journey", "journey", sqlite_where=text("message = 0"), postgresql_where=text("message = 0")
+    ),
+    Index("ix_trail_decided_at", "decided_at"),  # what has had its time
 )
 
 task = Table(
@@ -289,6 +316,13 @@ friend = Table(
     Column("remark", String(64), nullable=False, server_default=""),
     Column("remark_at", Instant, nullable=False, server_default="0"),  # when we last wrote it ourselves
     Index("ix_friend_staff", "staff"),
+    # who has taken a friendship away lately
+    Index(
+        "ix_friend_lost_at",
+        "lost_at",
+        sqlite_where=text("lost_at IS NOT NULL"),
+        postgresql_where=text("lost_at IS NOT NULL"),
+    ),
 )
 
 way = Table(
@@ -355,7 +389,15 @@ seat = Table(
     Column("source", String(64), nullable=False, server_default=""),
     Column("joined_at", Instant, nullable=False),
     Column("left_at", Instant),
+    Column("removed", Boolean, nullable=False, server_default=false()),  # by somebody else
     Index("ix_seat_member", "member"),  # a member's groups
+    # who has left lately
+    Index(
+        "ix_seat_left_at",
+        "left_at",
+        sqlite_where=text("left_at IS NOT NULL"),
+        postgresql_where=text("left_at IS NOT NULL"),
+    ),
 )
 
 tag = Table(
@@ -420,6 +462,7 @@ consent = Table(
     Column("channel", String(32), nullable=False),
     Column("decided_at", Instant, nullable=False),
     Index("ix_consent_member", "member", "purpose", "id"),
+    Index("ix_consent_decided_at", "decided_at"),  # who has decided lately
 )
 
 conversation = Table(
@@ -472,6 +515,14 @@ pause = Table(
     metadata,
     Column("template", String(64), primary_key=True),
     Column("by", String(64), nullable=False),
+    Column("reason", Text, nullable=False, server_default=""),  # one line, where somebody gave one
+    Column("since_at", Instant, nullable=False),
+)
+
+guard = Table(
+    "guard",  # from when the people a template reaches are counted, where an operator has let it go on
+    metadata,
+    Column("template", String(64), primary_key=True),
     Column("since_at", Instant, nullable=False),
 )
 
