@@ -27,6 +27,7 @@ from storage.alarm import raise_alarm
 from storage.consent import ConsentStore
 from storage.engine import Connection, Database
 from storage.errand import Errand, ErrandStore
+from storage.guard import GuardStore
 from storage.kf import KfStore
 from storage.outbox import Entry, OutboxStore, Silent
 from storage.policy import House, TemplateOf, judge
@@ -184,7 +185,10 @@ class Sender:
 
     def _keep_back(self, store: OutboxStore, kept: Mapping[_Fate, Sequence[Entry]], harvest: Claimed) -> None:
         for fate, entries in kept.items():
-            store.settle(_ids(entries), fate.state, fence=self._fence, reason=fate.reason, due_at=fate.due_at)
+            ids = _ids(entries)
+            store.settle(
+                ids, fate.state, fence=self._fence, reason=fate.reason, due_at=fate.due_at, untried=True
+            )
             harvest.kept += [(entry, fate.state) for entry in entries]
 
     def _claim_and_judge(
@@ -227,6 +231,7 @@ class Sender:
 
         def settle(connection: Connection) -> None:
             store = OutboxStore(connection, now)
+            GuardStore(connection, now).watch(entry.message.template for entry in failed)
             if parcel.channel in SHARED:
                 self._created(connection, parcel, good, sent.number, now)
             elif parcel.channel in CONFIRMED:
@@ -308,6 +313,8 @@ class Sender:
         if isinstance(error, Blocked):
             key = f"blocked:{parcel.channel}:{error.code}:{now.date().isoformat()}"
             raise_alarm(connection, key, f"发送通道 {parcel.channel} 已停：{fate.reason}", now)
+        if isinstance(error, Refused):
+            GuardStore(connection, now).watch(entry.message.template for entry in entries)
         if isinstance(error, Refused) and parcel.channel is Channel.KF:
             ErrandStore(connection).remind(_ask_who_attends(parcel, now))
         if fate.state is State.UNKNOWN and parcel.channel in SHARED:

@@ -18,6 +18,7 @@ from handlers import (
     fallback,
     finish,
     group,
+    guard,
     guest,
     interaction,
     journey,
@@ -54,6 +55,7 @@ ROUTERS: Sequence[Router] = (
     consent.router,  # 退订, 订阅
     why.router,  # 为什么发给我
     message.router,  # what became of what we said
+    guard.router,  # what stops a template that does harm
     moment.router,  # what staff publish, and who likes it
     engagement.router,  # scores and alarms
     operator.router,  # what operators do by hand

@@ -62,7 +62,7 @@ def seat(joined: MembersJoined, ctx: Context) -> None:
 @router.observe(Kind.MEMBERS_LEFT)
 def unseat(left: MembersLeft, ctx: Context) -> None:
     _keep_version(left, ctx)
-    ctx.tx.groups.unseat(left.group, left.members, left.at)
+    ctx.tx.groups.unseat(left.group, left.members, left.at, removed=left.removed)
 
 
 def _keep_version(changed: MembersJoined | MembersLeft, ctx: Context) -> None:

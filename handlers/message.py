@@ -11,7 +11,7 @@ from handlers.filters import Ticked
 from handlers.journey import began_by_joining
 from handlers.router import Router
 from sop.group import Group
-from sop.receipt import Outcome, State
+from sop.receipt import SETTLED, Outcome, State
 from sop.staff import StaffChanged
 from sop.template import Confirm, NoConfirm
 from sop.update import (
@@ -29,7 +29,7 @@ from storage.errand import Errand
 from storage.outbox import Entry
 from storage.policy import quota_name
 from storage.position import write_position
-from storage.task import SETTLED, Task
+from storage.task import Task
 
 router = Router("message")
 
@@ -188,9 +188,10 @@ def settle(told: TaskReported, ctx: Context) -> None:
         return
     if told.confirmed:
         reason = f"{told.sender} 已确认，等平台回报结果"
-        ctx.tx.tasks.move(told.task, State.CREATED, State.CONFIRMED, reason)
+        ctx.tx.tasks.move(told.task, State.CREATED, State.CONFIRMED, reason, ctx.now)
     recipients = [recipient for recipient, _, _ in told.results]
     entries = {entry.recipient: entry for entry in ctx.tx.tasks.to(told.task, recipients)}
+    ctx.tx.guards.watch(entry.message.template for entry in entries.values())
     for recipient, outcome, at in told.results:
         if recipient in entries:
             _result(entries[recipient], Outcome(outcome), at, ctx)
@@ -202,12 +203,12 @@ def settle(told: TaskReported, ctx: Context) -> None:
 
 def _take_back(task: Task, ctx: Context) -> None:
     """Who got nothing from a task we took back: in their window they are asked for anew, after it they are not."""
-    tasks, number = ctx.tx.tasks, task.number
+    tasks, number, now = ctx.tx.tasks, task.number, ctx.now
     tasks.close(number, State.CANCELLED)
-    tasks.move(number, State.CONFIRMED, State.REFUSED, "员工确认后任务被撤回，没有送达")
-    tasks.move(number, State.CREATED, State.WAITING, "同一任务里有人撤出，重新建任务", alive_at=ctx.now)
+    tasks.move(number, State.CONFIRMED, State.REFUSED, "员工确认后任务被撤回，没有送达", now)
+    tasks.move(number, State.CREATED, State.WAITING, "同一任务里有人撤出，重新建任务", now, alive_at=now)
     late = f"{task.sender} 没有在发送窗口内确认，任务已撤回"
-    tasks.move(number, State.CREATED, State.CANCELLED, late)
+    tasks.move(number, State.CREATED, State.CANCELLED, late, now)
 
 
 def _result(entry: Entry, outcome: Outcome, at: int, ctx: Context) -> None:
@@ -236,7 +237,7 @@ def _close_when_done(task: Task, ctx: Context) -> None:
 
 def _give_up(task: Task, ctx: Context) -> None:
     """The platform lists no group that got nothing, and no recipient the sender unticked: who is still silent got nothing."""
-    ctx.tx.tasks.move(task.number, State.CONFIRMED, State.REFUSED, SILENT)
+    ctx.tx.tasks.move(task.number, State.CONFIRMED, State.REFUSED, SILENT, ctx.now)
     ctx.tx.tasks.close(task.number, State.SENT, ctx.now)
 
 

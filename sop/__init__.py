@@ -20,6 +20,7 @@ field           日期字段    a day kept of members under a name, like their b
 trigger         触发        what starts a journey: an event, or the clock
 variant         变体        another wording of a step, for those a tag expression names
 signal          信号        what shows that a step worked, or ends a journey
+guard           护栏        what stops a template by itself when it does harm
 journey         旅程        one member or one group walking one template; the verb is *enrol*
 interaction     轻互动      a joke with a mini survey, a poll, a check-in
 coupon          优惠券      a code from a batch, at most one per person

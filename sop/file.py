@@ -18,6 +18,7 @@ from sop.audience import Audience
 from sop.branch import check_ways, out_of_order
 from sop.errors import Problem, TemplateError
 from sop.form import Form, Notes
+from sop.guard import read_guard
 from sop.place import Path, Place, places
 from sop.plain import to_plain
 from sop.step import read_expression, read_item, read_step
@@ -129,6 +130,7 @@ def _template(form: Form) -> Template:
         audience=_audience(form, subject),
         exit=_exit(form.inner("exit"), subject),
         finish=_finish(form.inner("finish"), form, subject),
+        guard=read_guard(form.inner("guard")),
         goal=_goal(form.inner("goal")),
         quiet=_quiet(rules.inner("quiet_hours")),
         weekly_cap=rules.number("weekly_cap", most=50) if rules.has("weekly_cap") else None,

@@ -141,13 +141,13 @@ class Form:
             return default
         return int(value)
 
-    def share(self, key: str, *, most: float) -> float:
+    def share(self, key: str, default: float = 0.0, *, least: float = 0.0, most: float) -> float:
         value = self._take(key, (float, int), required=False)
         if value is None:
-            return 0.0
-        if not 0 <= value <= most:
+            return default
+        if not least <= value <= most:
             self.wrong(key, f"{value} 超出了范围")
-            return 0.0
+            return default
         return float(value)
 
     def flag(self, key: str, default: bool = False) -> bool:

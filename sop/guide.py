@@ -77,6 +77,15 @@ KEYS: dict[str, Key] = {
     "finish": Key("走完以后做什么，一张 [finish] 表", '[finish]\ntags_add = ["完成成长计划"]'),
     "finish.tags_add": Key("走完就加上的标签，原来的都留着", 'tags_add = ["完成成长计划"]'),
     "finish.chain": Key("接着进入的另一份模板的 id", 'chain = "weekly_pick"'),
+    "guard": Key("护栏：伤到太多人就自动暂停，一张 [guard] 表", "[guard]\nopt_outs = 0.03"),
+    "guard.off": Key("true 或 false：true 就不自动暂停", "off = true"),
+    "guard.opt_outs": Key("退订的人占多少就暂停，0.001 到 1 的小数，不写是 0.05", "opt_outs = 0.03"),
+    "guard.refusals": Key(
+        "删好友或被平台拒收的人占多少就暂停，0.001 到 1 的小数，不写是 0.1", "refusals = 0.08"
+    ),
+    "guard.leavers": Key("退群的人占多少就暂停，0.001 到 1 的小数，不写是 0.1", "leavers = 0.08"),
+    "guard.window": Key(f"{SPAN}，10 分钟到 7 天：看多久以内发到的人，不写是 24 小时", 'window = "24h"'),
+    "guard.minimum": Key("至少几个人才算数，正整数，不写是 5", "minimum = 10"),
     "goal": Key("这个模板为了什么，一张 [goal] 表", '[goal]\nsignal = "promoted"\nwithin_days = 7'),
     "goal.signal": Key(
         "link.visited、answered、checked_in、coupon.claimed、coupon.redeemed、order.paid、replied、promoted 之一",

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from sop.expression import to_text
+from sop.guard import USUAL, Guard, Measure
 from sop.interaction import AnswerOption, Item
 from sop.template import (
     After,
@@ -46,6 +47,7 @@ def to_plain(template: Template) -> Table:
             "rules": _rules(template),
             "exit": _exit(template),
             "finish": _kept({"tags_add": list(template.finish.tags), "chain": template.finish.chain}),
+            "guard": _guard(template.guard),
             "goal": _goal(template),
             "step": [_step(step) for step in template.steps],
             "item": [_item(item) for item in template.items],
@@ -122,6 +124,14 @@ def _exit(template: Template) -> Table:
             "on": sorted(str(signal) for signal in rule.on),
         }
     )
+
+
+def _guard(guard: Guard) -> Table:
+    plain: Table = {"off": guard.off or None}
+    plain |= {str(one): getattr(guard, one) for one in Measure if getattr(guard, one) != getattr(USUAL, one)}
+    plain["window"] = span_text(guard.window) if guard.window != USUAL.window else ""
+    plain["minimum"] = guard.minimum if guard.minimum != USUAL.minimum else None
+    return _kept(plain)
 
 
 def _goal(template: Template) -> Table | None:

@@ -25,6 +25,7 @@ class State(StrEnum):
     UNKNOWN = "unknown"  # 结果未知: waits in review
 
 
+SETTLED = (State.SENT, State.REFUSED, State.CANCELLED)  # nothing more is to come
 MOVES: dict[State, frozenset[State]] = {
     State.WAITING: frozenset({State.SENDING, State.REFUSED, State.CANCELLED}),
     State.SENDING: frozenset({State.WAITING, State.CREATED, State.SENT, State.REFUSED, State.UNKNOWN}),
@@ -48,7 +49,7 @@ MOVES: dict[State, frozenset[State]] = {
         }  # 微信客服 reports some failures afterwards; an app takes back what it said
     ),
     State.REFUSED: frozenset(),
-    State.CANCELLED: frozenset(),
+    State.CANCELLED: frozenset({State.SENT}),  # the tap on a task was quicker than our taking it back
 }
 
 

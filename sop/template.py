@@ -10,6 +10,7 @@ from datetime import date, time, timedelta
 from enum import StrEnum
 
 from sop.audience import Audience, Expression, Facts, matches
+from sop.guard import USUAL, Guard
 from sop.interaction import AnswerOption, Item
 from sop.message import Channel
 from sop.timing import QuietHours
@@ -312,6 +313,7 @@ class Template:
     description: str = ""
     exit: Exit = Exit()
     finish: Finish = Finish()
+    guard: Guard = USUAL
     goal: Goal | None = None
     quiet: QuietHours | None = None
     weekly_cap: int | None = None

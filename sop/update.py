@@ -210,6 +210,11 @@ class MembersLeft(Update):
     before: str = ""
     after: str = ""
 
+    @property
+    def removed(self) -> bool:
+        """By the owner or an administrator, not of their own will."""
+        return self.scene == 1
+
 
 @dataclass(frozen=True)
 class Seat:

@@ -68,6 +68,7 @@ LABELS = {
     "rules": "规则",
     "exit": "退出条件",
     "finish": "走完以后",
+    "guard": "护栏",
     "goal": "目标",
     "when": "时间",
     "channel": "渠道",

@@ -165,7 +165,9 @@ class GroupStore:
         )
         return bool(result.rowcount)
 
-    def unseat(self, group_id: str, members: Iterable[str], left_at: datetime) -> list[str]:
+    def unseat(
+        self, group_id: str, members: Iterable[str], left_at: datetime, *, removed: bool = False
+    ) -> list[str]:
         """Members leave, unless they have come back since; returns those who were there.
 
         Of whom we have not heard yet, it is remembered that they left.
@@ -175,18 +177,20 @@ class GroupStore:
         rows = self._connection.scalars(
             update(seat)
             .where(theirs, seat.c.left_at.is_(None), seat.c.joined_at <= at)
-            .values(left_at=at)
+            .values(left_at=at, removed=removed)
             .returning(seat.c.member)
         )
         gone = list(rows)
         changed(self._connection, gone)
-        self._connection.execute(update(seat).where(theirs, seat.c.left_at < at).values(left_at=at))
+        self._connection.execute(
+            update(seat).where(theirs, seat.c.left_at < at).values(left_at=at, removed=removed)
+        )
         new = insert_into(self._connection, seat).on_conflict_do_nothing(
             index_elements=["group_id", "member"]
         )
         for member_id in leaving:
             self._connection.execute(
-                new.values(group_id=group_id, member=member_id, joined_at=at, left_at=at)
+                new.values(group_id=group_id, member=member_id, joined_at=at, left_at=at, removed=removed)
             )
         return gone
 

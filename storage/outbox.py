@@ -29,7 +29,7 @@ from sqlalchemy import (
 )
 
 from sop.message import Channel, Content, Message
-from sop.receipt import MOVES, State
+from sop.receipt import MOVES, SETTLED, State
 from storage.content import content_from_plain, content_to_plain
 from storage.engine import can_skip_locked, insert_into, insert_new
 from storage.instant import from_ms, maybe_from_ms, maybe_ms, to_ms
@@ -157,12 +157,14 @@ class OutboxStore:
         number: str = "",
         due_at: datetime | None = None,
         doubt: bool = False,
+        untried: bool = False,
     ) -> int:
         """Write what became of messages claimed under ``fence``; returns how many rows that was.
 
-        ``doubt`` says that a request left and was not answered. Waiting again without doubt, nothing has been tried.
+        ``doubt`` says that a request left and was not answered, ``untried`` that none left. Waiting again without doubt,
+        nothing has been tried either.
         """
-        values: dict[str, Any] = {"state": state, "reason": reason}
+        values = self._now_in(state) | {"reason": reason}
         if number:
             values["number"] = number
         if due_at is not None:
@@ -171,7 +173,7 @@ class OutboxStore:
             values["sent_at"] = to_ms(self._now)
         if doubt:
             values["doubt_at"] = _FIRST_DOUBT
-        elif state is State.WAITING:
+        elif untried or state is State.WAITING:
             values["attempts"] = outbox.c.attempts - 1
         result = self._connection.execute(
             update(outbox)
@@ -185,7 +187,7 @@ class OutboxStore:
         allowed = [
             before for before, after in MOVES.items() if state in after and before is not State.SENDING
         ]
-        values: dict[str, Any] = {"state": state, "reason": reason}
+        values = self._now_in(state) | {"reason": reason}
         if state is State.SENT:
             values["sent_at"] = to_ms(at or self._now)
         if state is State.WAITING:  # whoever lets it be sent again has decided that it never arrived
@@ -194,6 +196,9 @@ class OutboxStore:
             update(outbox).where(outbox.c.id.in_(list(ids)), outbox.c.state.in_(allowed)).values(**values)
         )
         return result.rowcount
+
+    def _now_in(self, state: State) -> dict[str, Any]:
+        return {"state": state, "settled_at": to_ms(self._now) if state in SETTLED else None}
 
     def adopt(self, ids: Iterable[int], number: str, *, reason: str) -> int:
         """Messages whose task was found on the platform after all."""
@@ -212,7 +217,7 @@ class OutboxStore:
     def hand_over(self, key: str, number: str) -> bool:
         """Give a waiting message to the platform, which came for it; False when it does not wait, or no longer may be said."""
         in_time = or_(outbox.c.deadline_at.is_(None), outbox.c.deadline_at > to_ms(self._now))
-        given = {"state": State.SENT, "number": number, "reason": "", "sent_at": to_ms(self._now)}
+        given = self._now_in(State.SENT) | {"number": number, "reason": "", "sent_at": to_ms(self._now)}
         result = self._connection.execute(
             update(outbox).where(outbox.c.key == key, _IS_WAITING, in_time).values(**given)
         )
@@ -262,7 +267,7 @@ class OutboxStore:
         result = self._connection.execute(
             update(outbox)
             .where(and_(*whom), outbox.c.state == State.WAITING, outbox.c.urgent.is_(False))
-            .values(state=State.CANCELLED, reason=reason)
+            .values(self._now_in(State.CANCELLED) | {"reason": reason})
         )
         return result.rowcount
 

@@ -16,6 +16,7 @@ from sop.timing import PAUSED
 from storage.due import HELD, STEP, Due
 from storage.engine import insert_into
 from storage.errand import Errand, ErrandStore
+from storage.guard import GuardStore
 from storage.instant import to_ms
 from storage.tables import due, journey, outbox, pause, task
 
@@ -29,10 +30,18 @@ class PauseStore:
         """The ids of the templates that are paused."""
         return frozenset(self._connection.scalars(select(pause.c.template)))
 
-    def pause(self, template: str, by: str) -> bool:
+    def reason(self, template: str) -> str | None:
+        """Why a template is paused, empty where nobody said; None when it is not."""
+        return self._connection.scalar(select(pause.c.reason).where(pause.c.template == template))
+
+    def reasons(self) -> dict[str, str]:
+        """What is paused, each with its reason."""
+        return {row.template: row.reason for row in self._connection.execute(select(pause))}
+
+    def pause(self, template: str, by: str, reason: str = "") -> bool:
         """Stop a template; what waits for a tap is taken back. False when it was paused already."""
         insertion = insert_into(self._connection, pause).on_conflict_do_nothing(index_elements=["template"])
-        row = {"template": template, "by": by, "since_at": to_ms(self._now)}
+        row = {"template": template, "by": by, "reason": reason, "since_at": to_ms(self._now)}
         if not self._connection.execute(insertion.returning(pause.c.template), row).first():
             return False
         errands = ErrandStore(self._connection)
@@ -42,9 +51,10 @@ class PauseStore:
         return True
 
     def resume(self, template: str) -> bool:
-        """Let a template go on: what was laid aside is due again. False when it was not paused."""
+        """Let a template go on: what was laid aside is due again, and its guard counts anew. False when it was not paused."""
         if not self._connection.execute(delete(pause).where(pause.c.template == template)).rowcount:
             return False
+        GuardStore(self._connection, self._now).begin_anew(template)
         mine = select(cast(journey.c.id, String)).where(journey.c.template == template)
         self._connection.execute(
             update(due).where(due.c.what == HELD, due.c.whom.in_(mine)).values(what=STEP)

@@ -9,13 +9,11 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select, update
 
-from sop.receipt import State
+from sop.receipt import SETTLED, State
 from storage.engine import insert_into
 from storage.instant import from_ms, maybe_from_ms, maybe_ms, to_ms
 from storage.outbox import Entry, entry
 from storage.tables import outbox, task
-
-SETTLED = (State.SENT, State.REFUSED, State.CANCELLED)
 
 
 @dataclass(frozen=True)
@@ -98,10 +96,10 @@ class TaskStore:
         return {State(state) for state in states}
 
     def settled(self, number: str) -> set[str]:
-        """Recipients of whom nothing more will be heard."""
+        """Recipients of whom nothing more will be heard; whom we took out may turn out to have got it before."""
         rows = self._connection.execute(
             select(outbox.c.member, outbox.c.group_id).where(
-                outbox.c.number == number, outbox.c.state.in_(SETTLED)
+                outbox.c.number == number, outbox.c.state.in_((State.SENT, State.REFUSED))
             )
         )
         return {row.member or row.group_id for row in rows}
@@ -116,10 +114,18 @@ class TaskStore:
         return maybe_from_ms(last) if count == dated else None
 
     def move(
-        self, number: str, before: State, state: State, reason: str, *, alive_at: datetime | None = None
+        self,
+        number: str,
+        before: State,
+        state: State,
+        reason: str,
+        now: datetime,
+        *,
+        alive_at: datetime | None = None,
     ) -> int:
         """Move all its messages that are in one state to another; with ``alive_at`` those still worth saying then."""
-        values: dict[str, Any] = {"state": state, "reason": reason}
+        settled_at = to_ms(now) if state in SETTLED else None
+        values: dict[str, Any] = {"state": state, "reason": reason, "settled_at": settled_at}
         if state is State.WAITING and alive_at is not None:
             values |= {"doubt_at": None, "attempts": 0, "due_at": to_ms(alive_at)}
         where = [outbox.c.number == number, outbox.c.state == before]

@@ -177,6 +177,16 @@ class TemplateStore:
         ).one_or_none()
         return None if row is None else _saved(row)
 
+    def in_force(self, template_id: str) -> Saved | None:
+        """The version that was published last, be it retired by now."""
+        row = self._connection.execute(
+            select(template)
+            .where(template.c.id == template_id, template.c.published_at.is_not(None))
+            .order_by(template.c.published_at.desc(), template.c.version.desc())
+            .limit(1)
+        ).one_or_none()
+        return None if row is None else _saved(row)
+
     def versions(self, template_id: str) -> list[Saved]:
         rows = self._connection.execute(
             select(template).where(template.c.id == template_id).order_by(template.c.version.desc())

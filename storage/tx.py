@@ -25,6 +25,7 @@ from storage.engagement import EngagementStore
 from storage.errand import ErrandStore
 from storage.field import FieldStore
 from storage.group import GroupStore
+from storage.guard import GuardStore
 from storage.interaction import InteractionStore
 from storage.journey import JourneyStore
 from storage.kf import KfStore
@@ -124,6 +125,10 @@ class Tx:
     @cached_property
     def pauses(self) -> PauseStore:
         return PauseStore(self.connection, self.now)
+
+    @cached_property
+    def guards(self) -> GuardStore:
+        return GuardStore(self.connection, self.now)
 
     def audiences(self, zone: str) -> AudienceStore:
         """Audiences, with the days of a time zone."""

@@ -22,6 +22,7 @@ from sop.file import read, write
 from sop.version import changes
 from storage.engine import Connection, Database
 from storage.operator import OperatorStore
+from storage.pause import PauseStore
 from storage.template import TemplateStore
 
 app = typer.Typer(help="SOP templates as files.", no_args_is_help=True)
@@ -201,9 +202,11 @@ def show(config: ConfigPath = None) -> None:
 
     async def work(db: Database) -> Table:
         now = SystemClock().now()
-        table = Table("模板", "名称", "版本", "状态")
+        table = Table("模板", "名称", "版本", "状态", "暂停")
+        paused = await db.read(lambda c: PauseStore(c, now).reasons())
         for saved in await db.read(lambda c: TemplateStore(c, now).newest_of_each()):
-            table.add_row(saved.id, saved.name, str(saved.version), saved.state)
+            why = paused[saved.id] or "已暂停" if saved.id in paused else ""
+            table.add_row(saved.id, saved.name, str(saved.version), saved.state, why)
         return table
 
     out.print(with_database(config, work))

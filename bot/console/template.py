@@ -68,7 +68,7 @@ async def listed(request: web.Request) -> web.Response:
             "newest": store.newest_of_each(),
             "published": {saved.id: saved for saved in store.published()},
             "lines": report.journeys_by_template(c),
-            "paused": PauseStore(c, now).paused(),
+            "paused": PauseStore(c, now).reasons(),
         }
 
     return render(request, "templates.html", **await here.read(ask))

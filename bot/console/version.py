@@ -39,7 +39,7 @@ async def listed(request: web.Request) -> web.Response:
                 number: sum(steps.values())
                 for number, steps in JourneyStore(c, now).by_version(template_id).items()
             },
-            "paused": template_id in PauseStore(c, now).paused(),
+            "paused": PauseStore(c, now).reason(template_id),
             "passages": VersionStore(c, now).passages(template_id, to) if to in by_number else None,
             "pair": (by_number[a], by_number[b]) if a in by_number and b in by_number else None,
             "deeds": [one for one in OperatorStore(c, wall).deeds(500) if _about(one.detail, template_id)][

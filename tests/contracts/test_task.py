@@ -60,7 +60,7 @@ async def test_a_task_taken_back_waits_anew_for_those_in_their_window_only(
     noon = after(hours=2)
 
     again = await db.write(
-        lambda c: TaskStore(c).move("task-1", State.CREATED, State.WAITING, "重新建任务", alive_at=noon)
+        lambda c: TaskStore(c).move("task-1", State.CREATED, State.WAITING, "重新建任务", noon, alive_at=noon)
     )
 
     left = await db.read(lambda c: OutboxStore(c, noon).recent(states=[State.WAITING]))

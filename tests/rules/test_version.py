@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sop.file import read
+from sop.guard import Guard
 from sop.template import Finish, OnDay, Reentry, Step, Template
 from sop.version import changes, moved, own_review, unapproved
 
@@ -115,6 +116,7 @@ def test_every_part_of_a_template_that_changes_is_told(name: str) -> None:
         "hold_out": 0.25,
         "approval_above": 9,
         "goal": None,
+        "guard": Guard(off=True),
         "finish": Finish(chain="weekly_pick"),
         "reentry": Reentry(again=True, days=30),
         "name": "x",
