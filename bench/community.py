@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from aiohttp import web
-from sqlalchemy import Connection, Engine, event, func, insert, select
+from sqlalchemy import Connection, func, insert, select, text
 
 from bot.bell import Bell
 from bot.chance import SystemChance
@@ -17,7 +17,7 @@ from bot.clock import SystemClock
 from bot.planner import Planner
 from handlers.context import Context, Settings
 from sop.update import Update
-from storage.engine import Database
+from storage.engine import Database, T, Work
 from storage.instant import to_ms
 from storage.tables import due, friend, journey, member, outbox
 from storage.template import TemplateStore
@@ -62,12 +62,16 @@ def planner_over(db: Database) -> Planner:
     return Planner(db, context_of, clock, Bell(clock), "bench", alone=True)
 
 
-async def populate(db: Database, count: int, now: datetime) -> None:
-    """``count`` members, friends of a few staff, on a journey whose first step is due now."""
+async def publish(db: Database, now: datetime) -> None:
     await db.write(
         lambda c: TemplateStore(c, now).save("growth", "七天成长计划", TEMPLATE, by="bench") and None
     )
     await db.write(lambda c: TemplateStore(c, now).publish("growth", 1, zone="Asia/Shanghai") and None)
+
+
+async def populate(db: Database, count: int, now: datetime) -> None:
+    """``count`` members, friends of a few staff, on a journey whose first step is due now."""
+    await publish(db, now)
     for start in range(0, count, 5000):
         numbers = range(start, min(start + 5000, count))
         await db.write(lambda c, numbers=numbers: _write(c, numbers, to_ms(now)))  # type: ignore[misc]
@@ -101,6 +105,35 @@ def _write(connection: Connection, numbers: range, now: int) -> None:
     )
 
 
+# as many rows as asked for, numbered from 0: in each database's own words
+NUMBERS = {
+    "sqlite": "WITH RECURSIVE numbers(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n + 1 < :count)",
+    "postgresql": "WITH numbers AS (SELECT n FROM generate_series(0, CAST(:count AS BIGINT) - 1) AS n)",
+}
+CROWD = (
+    "INSERT INTO member (id, seen_at, name) {numbers} SELECT 'wm' || n, CAST(:begun AS BIGINT), '成员' || n FROM numbers",
+    "INSERT INTO friend (member, staff, since_at) {numbers} SELECT 'wm' || n, 'staff' || (n % 20), CAST(:begun AS BIGINT) FROM numbers",
+    """INSERT INTO journey (id, template, version, subject, whom, run, state, anchor_at, changed_at)
+       {numbers} SELECT n + 1, 'growth', 1, 'member', 'wm' || n, 1, 'active', CAST(:begun AS BIGINT), CAST(:begun AS BIGINT) FROM numbers""",
+    # this evening's step is due for a tenth, at one moment; the others' is tomorrow
+    """INSERT INTO due (what, whom, occurrence, due_at, version, data)
+       {numbers} SELECT 'step', CAST(n + 1 AS TEXT), '0', CAST(:now AS BIGINT) + CASE WHEN n % 10 = 3 THEN 0 ELSE 86400000 END,
+       1, '{{}}' FROM numbers""",
+)
+
+
+async def a_tenth_due(db: Database, count: int, now: datetime) -> None:
+    """``count`` members on a journey; the first step of a tenth of them is due."""
+    await publish(db, now)
+    about = {"count": count, "begun": to_ms(now) - 3_600_000, "now": to_ms(now)}
+    for statement in CROWD:
+        words = text(statement.format(numbers=NUMBERS[db.dialect]))
+        await db.write(lambda c, words=words: c.execute(words, about) and None)  # type: ignore[misc]
+    await db.write(lambda c: c.execute(text("ANALYZE")) and None)
+    if db.dialect == "sqlite":
+        await db.read(lambda c: c.execute(text("PRAGMA wal_checkpoint(TRUNCATE)")) and None)
+
+
 async def plan_everything(planner: Planner) -> None:
     """Plan until no step is due; the next step of each waits a day."""
     while await planner.plan_once():
@@ -112,24 +145,22 @@ def said(connection: Connection) -> int:
 
 
 @contextmanager
-def longest_transactions() -> Iterator[list[float]]:
-    """How long each transaction held the writer, in seconds."""
-    begun: dict[int, float] = {}
-    took: list[float] = []
+def writes(db: Database) -> Iterator[list[float]]:
+    """How long each transaction held the writer, from its beginning until it was on disk, in seconds."""
+    took, write = list[float](), db.write
 
-    def begin(connection: Connection) -> None:
-        begun[id(connection)] = time.perf_counter()
+    async def timed(work: Work[T], *, urgent: bool = False) -> T:
+        started = time.perf_counter()
+        try:
+            return await write(work, urgent=urgent)
+        finally:
+            took.append(time.perf_counter() - started)
 
-    def end(connection: Connection) -> None:
-        took.append(time.perf_counter() - begun[id(connection)])
-
-    event.listen(Engine, "begin", begin)
-    event.listen(Engine, "commit", end)
+    db.write = timed  # type: ignore[method-assign]
     try:
         yield took
     finally:
-        event.remove(Engine, "begin", begin)
-        event.remove(Engine, "commit", end)
+        db.write = write  # type: ignore[method-assign]
 
 
 def plan_app(app: web.Application, db: Database) -> None:

@@ -26,7 +26,7 @@ from sop.update import (
     TaskReported,
 )
 from storage.errand import Errand
-from storage.outbox import Entry
+from storage.outbox import UNTRIED, Entry
 from storage.policy import quota_name
 from storage.position import write_position
 from storage.task import Task
@@ -118,7 +118,7 @@ def recall_after_leaving(left: MembersLeft, ctx: Context) -> None:
     """What joining a group set off is not said to who has left it, though it was the last step and the journey is over."""
     group = ctx.tx.groups.get(left.group)
     for member in left.members:
-        unsent = ctx.tx.outbox.recent(states=(State.WAITING, State.CREATED), member=member)
+        unsent = ctx.tx.outbox.recent(states=(*UNTRIED, State.CREATED), member=member)
         _recall([entry for entry in unsent if _follows(entry, group, ctx)], "对方已退群，不再发送", ctx)
 
 

@@ -1,8 +1,11 @@
-"""Steps that are due are planned in sets: decided and written on a consistent view, stored in one short transaction."""
+"""Steps whose turn has come: those that are alike are planned by set, without words; the others are decided one by one.
+
+What is decided one by one is decided and written on a consistent view, and stored in one short transaction.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import structlog
@@ -13,11 +16,13 @@ from handlers.step import Recipient, Scribe
 from sop.journey import Fate, Journey, JourneyState, due, exits, fate, fate_reason
 from sop.message import Message
 from sop.sender import Unsaid
+from sop.stride import Stride, strides
 from sop.template import Subject, Template
 from storage.due import DECIDING, Due
 from storage.engine import is_trouble
 from storage.interaction import Run
 from storage.link import Tracked
+from storage.stride import Place
 
 log = structlog.get_logger()
 
@@ -61,11 +66,26 @@ class Plan:
         )
 
 
-def plan(ctx: Context, limit: int) -> Plan:
-    """Say, or miss, the step of each journey whose turn has come. Reads only, so that no writer waits for words."""
-    due_steps = ctx.tx.due.steps(ctx.now, limit)
+def stride(ctx: Context, places: Sequence[Place], ids: Sequence[int]) -> int:
+    """Plan by set what those at these places do alike whose waits these are; returns how many. Who is paused waits."""
+    paused, found = ctx.tx.pauses.paused(), list[Stride]()
+    for place in places:
+        template = ctx.tx.templates.read(place.template, place.version)
+        if template is not None and template.id not in paused:
+            found += strides(
+                template, place.step, ctx.now, ctx.settings.zone, first=place.first, last=place.last
+            )
+    return ctx.tx.strides.take(found, ids) if found else 0
+
+
+def plan(ctx: Context, ids: Sequence[int]) -> Plan:
+    """Say, or miss, each of these steps that is due still. Reads only, so that no writer waits for words."""
+    due_steps = ctx.tx.due.steps(ids, ctx.now)
     planned, scribe = Plan(), Scribe(ctx)
-    recipients, paused = _recipients(due_steps, ctx), ctx.tx.pauses.paused()
+    journeys = ctx.tx.journeys.several([int(wait.whom) for wait in due_steps])
+    active = [one for one in journeys.values() if one.state is JourneyState.ACTIVE]
+    recipients = recipients_of(active, ctx, {int(wait.whom): wait.data for wait in due_steps})
+    paused = ctx.tx.pauses.paused()
     for wait in due_steps:
         to = recipients.get(int(wait.whom))
         if to and to.journey.template in paused:
@@ -88,29 +108,27 @@ def plan(ctx: Context, limit: int) -> Plan:
     return planned
 
 
-def _recipients(due_steps: Sequence[Due], ctx: Context) -> dict[int, Recipient]:
-    """Whom each journey speaks to; of the active ones only."""
-    journeys = ctx.tx.journeys.several([int(wait.whom) for wait in due_steps])
-    active = [one for one in journeys.values() if one.state is JourneyState.ACTIVE]
-    people = [one.whom for one in active if one.subject is Subject.MEMBER]
-    asked = asked_of(active, ctx)
+def recipients_of(
+    journeys: Sequence[Journey], ctx: Context, arrived: Mapping[int, Mapping[str, str]]
+) -> dict[int, Recipient]:
+    """Whom each journey speaks to; ``arrived`` is what the moment of joining brought along."""
+    people = [one.whom for one in journeys if one.subject is Subject.MEMBER]
+    asked = asked_of(journeys, ctx)
     audiences = ctx.tx.audiences(ctx.settings.zone)
     members = {member.id: member for member in audiences.informed(ctx.tx.members.several(people), asked)}
     friends = ctx.tx.members.senders(people) if people else {}
-    groups = (
-        {group.id: group for group in ctx.tx.groups.all(dismissed=True)} if len(people) < len(active) else {}
-    )
-    arrived = {int(wait.whom): wait.data for wait in due_steps}  # what the moment of joining brought along
+    chats = [one.whom for one in journeys if one.subject is Subject.GROUP]
+    groups = {group.id: group for group in ctx.tx.groups.all(dismissed=True)} if chats else {}
     return {
         one.id: Recipient(
             one,
             members.get(one.whom),
             groups.get(one.whom),
             friends.get(one.whom, ""),
-            arrived[one.id].get("welcome_code", ""),
-            arrived[one.id].get("staff", ""),
+            arrived.get(one.id, {}).get("welcome_code", ""),
+            arrived.get(one.id, {}).get("staff", ""),
         )
-        for one in active
+        for one in journeys
     }
 
 

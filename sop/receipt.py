@@ -15,6 +15,7 @@ from enum import StrEnum
 class State(StrEnum):
     """The life of a message in the ledger of sends."""
 
+    PLANNED = "planned"  # 等待写文案: whom it is for is settled, its words are not
     WAITING = "waiting"  # 等待发送
     SENDING = "sending"  # 正在发送
     CREATED = "created"  # 待员工确认: a task exists, nothing has been sent
@@ -27,6 +28,7 @@ class State(StrEnum):
 
 SETTLED = (State.SENT, State.REFUSED, State.CANCELLED)  # nothing more is to come
 MOVES: dict[State, frozenset[State]] = {
+    State.PLANNED: frozenset({State.WAITING, State.CANCELLED}),
     State.WAITING: frozenset({State.SENDING, State.REFUSED, State.CANCELLED}),
     State.SENDING: frozenset({State.WAITING, State.CREATED, State.SENT, State.REFUSED, State.UNKNOWN}),
     State.CREATED: frozenset(

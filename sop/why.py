@@ -79,6 +79,7 @@ def _line(told: Told, zone: str) -> str:
     because = f"：{told.reason}" if told.reason else ""
     what = told.why or "这条消息"
     return {
+        State.PLANNED: f"{what}到点了，正在写文案",
         State.WAITING: f"{what}还没有发，计划 {spoken(told.due, zone)} 发{because}",
         State.SENDING: f"{what}正在发出",
         State.CREATED: f"{what}已建成群发任务，等员工 {told.sender} 点确认{because}",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, literal_column, select, update
+from sqlalchemy import Connection, delete, literal_column, select, union, update
 
 from storage.engine import can_skip_locked, insert_into, insert_new
 from storage.instant import from_ms, to_ms
@@ -47,13 +47,22 @@ class DueStore:
 
     # ------------------------------------------------------------ steps
 
-    def steps(self, now: datetime, limit: int) -> list[Due]:
-        """The steps that are due, oldest first; they stay until they are taken."""
+    def turns(self, now: datetime, since: tuple[datetime, int] | None = None) -> list[int]:
+        """The steps whose turn has come, in the order in which they are kept.
+
+        With ``since``, only what was due after that instant, or was noted after that row.
+        """
+        turns = select(due.c.id).where(_IS_STEP, due.c.due_at <= to_ms(now))
+        if since is None:
+            return sorted(self._connection.scalars(turns))
+        moment, row = since
+        later, newer = turns.where(due.c.due_at > to_ms(moment)), turns.where(due.c.id > row)
+        return sorted(self._connection.scalars(union(later, newer)))
+
+    def steps(self, ids: Collection[int], now: datetime) -> list[Due]:
+        """Of these, the steps that are due; they stay until they are taken."""
         rows = self._connection.execute(
-            select(due)
-            .where(_IS_STEP, due.c.due_at <= to_ms(now))
-            .order_by(due.c.due_at, due.c.id)
-            .limit(limit)
+            select(due).where(due.c.id.in_(ids), due.c.what == STEP, due.c.due_at <= to_ms(now))
         )
         return [_due(row) for row in rows]
 

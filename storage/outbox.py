@@ -1,4 +1,4 @@
-"""The ledger of sends: waiting → sending → created → confirmed → sent, or refused, cancelled, unknown.
+"""The ledger of sends: planned → waiting → sending → created → confirmed → sent, or refused, cancelled, unknown.
 
 One business key is one row, so one effect is said once. A claim carries a fencing number; only its
 holder may write what became of the message. What is *sending* when a sender dies is *unknown* afterwards: nobody repeats it blindly.
@@ -62,6 +62,7 @@ class Entry:
 
 Silent = Mapping[str, Collection[str]]  # channel → senders whose messages cannot leave from here now
 
+UNTRIED = (State.PLANNED, State.WAITING)
 # spelt out, not bound: a partial index serves only a query that repeats its words
 _IS_WAITING = outbox.c.state == literal_column(f"'{State.WAITING}'")
 _FIRST_DOUBT = func.coalesce(outbox.c.doubt_at, outbox.c.tried_at)
@@ -80,13 +81,13 @@ class OutboxStore:
     def add(self, message: Message) -> bool:
         """Let a message wait; False when its key is already in the ledger."""
         insertion = insert_into(self._connection, outbox).on_conflict_do_nothing(index_elements=["key"])
-        added = self._connection.execute(insertion.returning(outbox.c.id), _row(message, self._now))
+        added = self._connection.execute(insertion.returning(outbox.c.id), row_of(message, self._now))
         return added.first() is not None
 
     def add_all(self, messages: Sequence[Message]) -> None:
         """Let many wait at once; whose key is already in the ledger stays as it is."""
         if messages:
-            insert_new(self._connection, outbox, [_row(message, self._now) for message in messages], "key")
+            insert_new(self._connection, outbox, [row_of(message, self._now) for message in messages], "key")
 
     # ------------------------------------------------------------ sending
 
@@ -266,14 +267,14 @@ class OutboxStore:
             raise ValueError("cancel needs a member, a group or a journey")
         result = self._connection.execute(
             update(outbox)
-            .where(and_(*whom), outbox.c.state == State.WAITING, outbox.c.urgent.is_(False))
+            .where(and_(*whom), outbox.c.state.in_(UNTRIED), outbox.c.urgent.is_(False))
             .values(self._now_in(State.CANCELLED) | {"reason": reason})
         )
         return result.rowcount
 
     def unsay(self, journeys: Collection[int]) -> dict[int, list[str]]:
         """Take out what these journeys were about to say and nobody has tried to send; their steps, by journey."""
-        untried = and_(_IS_WAITING, outbox.c.attempts == 0, outbox.c.doubt_at.is_(None))
+        untried = and_(outbox.c.state.in_(UNTRIED), outbox.c.attempts == 0, outbox.c.doubt_at.is_(None))
         rows = self._connection.execute(
             delete(outbox)
             .where(outbox.c.journey.in_(journeys), untried, outbox.c.urgent.is_(False))
@@ -407,7 +408,8 @@ PLAIN_FIELDS = (
 assert {field.name for field in fields(Message)} >= set(PLAIN_FIELDS)
 
 
-def _row(message: Message, now: datetime) -> dict[str, Any]:
+def row_of(message: Message, now: datetime) -> dict[str, Any]:
+    """A message as a row that waits."""
     return {name: getattr(message, name) for name in PLAIN_FIELDS} | {
         "channel": str(message.channel),
         "member": message.to_member,

@@ -34,8 +34,10 @@ from storage.mark import MarkStore
 from storage.member import MemberStore
 from storage.outbox import OutboxStore
 from storage.pause import PauseStore
+from storage.planned import PlannedStore
 from storage.staff import StaffStore
 from storage.statistic import StatisticStore
+from storage.stride import StrideStore
 from storage.tag import TagStore
 from storage.task import TaskStore
 from storage.template import TemplateStore
@@ -153,6 +155,14 @@ class Tx:
     @cached_property
     def outbox(self) -> OutboxStore:
         return OutboxStore(self.connection, self.now)
+
+    @cached_property
+    def planned(self) -> PlannedStore:
+        return PlannedStore(self.connection, self.now)
+
+    @cached_property
+    def strides(self) -> StrideStore:
+        return StrideStore(self.connection, self.now)
 
     @cached_property
     def tasks(self) -> TaskStore:

@@ -31,7 +31,12 @@ class Tab:
 
 
 TABS = (
-    Tab("waiting", "等待", (State.WAITING, State.SENDING), "排队中，还没有发出。到点、且规则允许时才会发。"),
+    Tab(
+        "waiting",
+        "等待",
+        (State.PLANNED, State.WAITING, State.SENDING),
+        "排队中，还没有发出。到点、且规则允许时才会发。",
+    ),
     Tab(
         "confirm",
         "待员工确认",

@@ -31,6 +31,7 @@ COVERAGES = {
 }
 KINDS = {"customer": "客户群", "internal": "内部群", "imported": "导入的群"}
 STATES = {
+    "planned": "正在写文案",
     "waiting": "等待发送",
     "sending": "正在发送",
     "created": "任务已创建，等待员工确认",
@@ -41,7 +42,7 @@ STATES = {
     "unknown": "结果未知",
 }
 TONES = {
-    "waiting": "calm", "sending": "calm", "created": "amber", "confirmed": "blue", "sent": "green",
+    "planned": "calm", "waiting": "calm", "sending": "calm", "created": "amber", "confirmed": "blue", "sent": "green",
     "refused": "red", "cancelled": "faint", "unknown": "red",
     "active": "blue", "done": "green", "exited": "faint", "held_out": "violet",
     "draft": "amber", "reviewed": "blue", "published": "green", "retired": "faint",

@@ -104,7 +104,7 @@ async def test_many_move_in_chunks_and_none_is_left(world: World, monkeypatch: p
 
     await move(world, 2)
 
-    waits = await world.ask(lambda tx: tx.due.steps(july(9), 1000))
+    waits = await world.ask(lambda tx: tx.due.steps(tx.due.turns(july(9)), july(9)))
     assert before == {1: {0: 5}}
     assert await world.ask(lambda tx: tx.journeys.by_version("plan")) == {2: {0: 5}}
     assert [(wait.occurrence, wait.version) for wait in waits] == [("0", 2)] * 5
