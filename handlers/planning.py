@@ -79,8 +79,13 @@ def stride(ctx: Context, places: Sequence[Place], ids: Sequence[int]) -> int:
 
 
 def plan(ctx: Context, ids: Sequence[int]) -> Plan:
-    """Say, or miss, each of these steps that is due still. Reads only, so that no writer waits for words."""
+    """Say, or miss, each of these steps that is due still. Reads only, so that no writer waits for words.
+
+    Who has something to hear from the step before, whose words are still to be found, hears that first.
+    """
     due_steps = ctx.tx.due.steps(ids, ctx.now)
+    first = ctx.tx.planned.awaited([int(wait.whom) for wait in due_steps])
+    due_steps = [wait for wait in due_steps if int(wait.whom) not in first]
     planned, scribe = Plan(), Scribe(ctx)
     journeys = ctx.tx.journeys.several([int(wait.whom) for wait in due_steps])
     active = [one for one in journeys.values() if one.state is JourneyState.ACTIVE]

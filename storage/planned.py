@@ -59,6 +59,13 @@ class PlannedStore:
             for row in rows
         ]
 
+    def awaited(self, journeys: Collection[int]) -> set[int]:
+        """Which of these journeys have something to say whose words are still to be found."""
+        rows = self._connection.execute(
+            select(outbox.c.journey, outbox.c.state).where(outbox.c.journey.in_(journeys))
+        )
+        return {row.journey for row in rows if row.state == State.PLANNED}
+
     def word(self, messages: Mapping[int, Message]) -> None:
         """These have their words now and wait to be sent; one that is no longer planned stays as it is."""
         if messages:
