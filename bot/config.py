@@ -253,6 +253,7 @@ class Console(Section):
 
 class Privacy(Section):
     callback_days: Annotated[int, Field(ge=2, le=3650), Form("whole days, 2 to 3650", whole)] = 30
+    trail_days: Annotated[int, Field(ge=7, le=3650), Form("whole days, 7 to 3650", whole)] = 180
 
 
 class Log(Section):

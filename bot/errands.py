@@ -268,9 +268,12 @@ class Errands:
     ) -> None:
         store, ids = OutboxStore(connection, now), [entry.id for entry in unknown]
         if found is None:
-            store.explain(ids, "十分钟内没查到这条群发任务，请人工核对后再决定")
+            unfound = "十分钟内没查到这条群发任务，请人工核对后再决定"
+            store.explain(ids, unfound)
+            store.trail.messages(ids, unfound)
             return
         first = unknown[0].message
+        store.trail.messages(ids, "在平台上查到了这条群发任务，不用重发")
         store.adopt(ids, found, reason=f"等待 {first.sender} 在企业微信里确认发送")
         TaskStore(connection).open(Task(found, first.sender, bool(first.to_group), State.CREATED, now))
         ErrandStore(connection).add(

@@ -20,7 +20,7 @@ from bot.gateway import Gateway, Parcel
 from bot.parcel import CONFIRMED, MEMBERS_PER_TASK, SHARED, SINGLE, parcels, receipt_of
 from sop.errors import Blocked, Busy, Crowded, Refused, SendError, Unanswered
 from sop.message import Channel
-from sop.receipt import Sent, State
+from sop.receipt import SETTLED, Sent, State
 from sop.timing import Later, Never, Verdict
 from storage import inbox, lease
 from storage.alarm import raise_alarm
@@ -189,6 +189,7 @@ class Sender:
             store.settle(
                 ids, fate.state, fence=self._fence, reason=fate.reason, due_at=fate.due_at, untried=True
             )
+            _note_change(store, entries, fate)
             harvest.kept += [(entry, fate.state) for entry in entries]
 
     def _claim_and_judge(
@@ -302,7 +303,8 @@ class Sender:
         fence: int,
         now: datetime,
     ) -> None:
-        OutboxStore(connection, now).settle(
+        store = OutboxStore(connection, now)
+        store.settle(
             _ids(entries),
             fate.state,
             fence=fence,
@@ -310,6 +312,8 @@ class Sender:
             due_at=fate.due_at,
             doubt=isinstance(error, Unanswered),
         )
+        if not isinstance(error, Crowded):  # whose turn comes in a moment
+            _note_change(store, entries, fate)
         if isinstance(error, Blocked):
             key = f"blocked:{parcel.channel}:{error.code}:{now.date().isoformat()}"
             raise_alarm(connection, key, f"发送通道 {parcel.channel} 已停：{fate.reason}", now)
@@ -364,6 +368,12 @@ class Sender:
 
 def _ids(entries: Sequence[Entry]) -> list[int]:
     return [entry.id for entry in entries]
+
+
+def _note_change(store: OutboxStore, entries: Sequence[Entry], fate: _Fate) -> None:
+    """What may not be the last word is kept, once for as long as it holds; the last word stands in the ledger."""
+    if fate.state not in SETTLED:
+        store.trail.messages([entry.id for entry in entries if entry.reason != fate.reason], fate.reason)
 
 
 def _look_up(entries: Sequence[Entry], now: datetime) -> Errand:

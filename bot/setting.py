@@ -31,6 +31,7 @@ def house_settings(config: Config) -> Settings:
         alarm_line=config.engagement.alarm_line,
         archive=bool(archive_feed(config) or config.wecom.archive.library),
         callback_days=config.privacy.callback_days,
+        trail_days=config.privacy.trail_days,
     )
 
 

@@ -30,6 +30,7 @@ class Settings:
     alarm_line: float = 30.0
     archive: bool = False  # can we read what is said in groups
     callback_days: int = 30  # how long handled callbacks are kept
+    trail_days: int = 180  # how long it is kept what was decided on the way
 
     @property
     def zone(self) -> str:

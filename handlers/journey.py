@@ -9,6 +9,7 @@ from handlers.context import Context
 from handlers.filters import Ticked
 from handlers.router import Router
 from sop.audience import Expression, Facts
+from sop.branch import taken
 from sop.journey import Journey, JourneyState, exits, signal_of
 from sop.template import On, Signal, Template
 from sop.update import (
@@ -115,6 +116,7 @@ def _take_branch(
         return
     ctx.tx.due.drop_steps([journey.id])
     ctx.tx.journeys.advance([further])
+    ctx.tx.trail.journeys([(journey.id, taken(template, journey.step, signal, further.step))])
     if further.over:
         ctx.tx.journeys.end([journey.id], further.state, further.reason)
         ctx.tx.journeys.finish(template, [journey.id])

@@ -93,7 +93,7 @@ def _handed_over(task: Task, wanted: Confirm, ctx: Context) -> bool:
     theirs = ctx.tx.members.befriended_by(wanted.deputy, [entry.message.to_member for entry in entries])
     lent = [entry for entry in entries if entry.message.to_member in theirs]
     for entry in lent:
-        ctx.tx.staff.pass_on(entry, wanted.deputy)
+        _pass_on(entry, wanted.deputy, "原来的员工没有确认", ctx)
     return bool(lent)
 
 
@@ -146,7 +146,7 @@ def take_over(added: FriendAdded, ctx: Context) -> None:
         return
     orphaned = [one for one in ctx.tx.staff.to_say_to(added.member) if one.message.sender not in friends]
     for entry in orphaned:
-        ctx.tx.staff.pass_on(entry, added.staff)
+        _pass_on(entry, added.staff, "原来的员工已不是好友", ctx)
     _take_back_tasks(orphaned, ctx)
 
 
@@ -159,12 +159,19 @@ def hand_on(changed: StaffChanged, ctx: Context) -> None:
     others = ctx.tx.members.senders([entry.message.to_member for entry in entries])
     for entry in entries:
         if other := others.get(entry.message.to_member):
-            ctx.tx.staff.pass_on(entry, other)
+            _pass_on(entry, other, "原来的员工已离职", ctx)
     lost = [entry for entry in entries if entry.message.to_member not in others]
     ctx.tx.outbox.move(
         [entry.id for entry in lost], State.CANCELLED, reason="代发的员工已离职，没有其他同事可以代发"
     )
     _take_back_tasks(entries, ctx)
+
+
+def _pass_on(entry: Entry, staff: str, reason: str, ctx: Context) -> None:
+    """Another employee says it, and it is written down why."""
+    known = ctx.tx.members.get(staff)
+    ctx.tx.staff.pass_on(entry, staff)
+    ctx.tx.trail.messages([entry.id], f"{reason}，换由 {known.called if known else staff} 来发")
 
 
 def _recall(entries: Sequence[Entry], reason: str, ctx: Context) -> None:
@@ -206,7 +213,7 @@ def _take_back(task: Task, ctx: Context) -> None:
     tasks, number, now = ctx.tx.tasks, task.number, ctx.now
     tasks.close(number, State.CANCELLED)
     tasks.move(number, State.CONFIRMED, State.REFUSED, "员工确认后任务被撤回，没有送达", now)
-    tasks.move(number, State.CREATED, State.WAITING, "同一任务里有人撤出，重新建任务", now, alive_at=now)
+    tasks.move(number, State.CREATED, State.WAITING, "原来的群发任务撤回了，重新建一个", now, alive_at=now)
     late = f"{task.sender} 没有在发送窗口内确认，任务已撤回"
     tasks.move(number, State.CREATED, State.CANCELLED, late, now)
 

@@ -73,7 +73,9 @@ def review(judged: MessageReviewed, ctx: Context) -> Reply:
     if entry is None or entry.state is not State.UNKNOWN:
         return Reply.of("这条消息已经不在复核里了。")
     if not judged.delivered:
-        ctx.tx.outbox.move([entry.id], State.WAITING, reason=f"运营 {judged.by} 要求重新发送")
+        again = f"运营 {judged.by} 要求重新发送"
+        ctx.tx.outbox.move([entry.id], State.WAITING, reason=again)
+        ctx.tx.trail.messages([entry.id], again)
         return Reply.of("已放回发件箱，很快会重新发送。")
     ctx.tx.outbox.move([entry.id], State.SENT, reason=f"运营 {judged.by} 确认已送达")
     ctx.tx.note(
@@ -91,14 +93,14 @@ def decide(decided: MissDecided, ctx: Context) -> Reply:
     if miss is None:
         return Reply.of("这一步已经有人处理过了。")
     if not decided.send:
-        ctx.tx.due.decide(miss.id, "skipped", f"运营 {decided.by} 决定不发了")
+        ctx.tx.due.decide(miss.id, "skipped", f"运营 {decided.by} 决定不发了", ctx.now)
         return Reply.of("好，这一步不发了。")
     journey = ctx.tx.journeys.several([int(miss.whom)]).get(int(miss.whom))
     said = _said_late(journey, int(miss.occurrence), ctx) if journey else Unsaid("旅程已经不在了")
     if isinstance(said, Unsaid):
         return Reply.of(f"没有补发：{said.reason}。")
     ctx.tx.outbox.add(said)
-    ctx.tx.due.decide(miss.id, "late", f"运营 {decided.by} 决定现在补发")
+    ctx.tx.due.decide(miss.id, "late", f"运营 {decided.by} 决定现在补发", ctx.now)
     return Reply.of("已放进发件箱，规则允许时就会发出。")
 
 

@@ -13,6 +13,7 @@ import structlog
 from handlers.context import Context
 from handlers.journey import asked_of, end
 from handlers.step import Recipient, Scribe
+from sop.branch import taken
 from sop.journey import Fate, Journey, JourneyState, due, exits, fate, fate_reason
 from sop.message import Message
 from sop.sender import Unsaid
@@ -194,5 +195,18 @@ def carry_out(planned: Plan, ctx: Context) -> None:
         if walked.state is JourneyState.DONE:
             ctx.tx.journeys.finish(template, [walked.id])
     ctx.tx.journeys.await_steps_of(further, ctx.settings.zone)
+    ctx.tx.trail.journeys(_ways_taken(planned))
     for journey, reason in planned.exited.items():
         end(journey, reason, ctx)
+
+
+def _ways_taken(planned: Plan) -> list[tuple[int, str]]:
+    """Where journeys went on whose member did nothing in time."""
+    ways = []
+    for wait in planned.waits:
+        place, deciding, _ = wait.occurrence.partition(DECIDING)
+        further = planned.walked.get(int(wait.whom)) if deciding else None
+        if further is not None:
+            template, journey = further
+            ways.append((journey.id, taken(template, int(place), None, journey.step)))
+    return ways

@@ -55,11 +55,19 @@ def _move(journeys: Sequence[Journey], target: Template, ctx: Context) -> None:
     ]
     ctx.tx.due.drop_steps(ids)
     ctx.tx.journeys.migrate(further)
+    ctx.tx.trail.journeys(
+        (was.id, _told(was, now, target)) for was, now in zip(journeys, further, strict=True)
+    )
     over = [journey.id for journey in further if journey.step >= len(target.steps)]
     ctx.tx.journeys.end(over, JourneyState.DONE, NOTHING_LEFT)
     ctx.tx.journeys.await_steps_of(
         [(target, journey) for journey in further if journey.step < len(target.steps)], ctx.settings.zone
     )
+
+
+def _told(was: Journey, now: Journey, target: Template) -> str:
+    way = f"接着走「{target.steps[now.step].called}」" if now.step < len(target.steps) else "后面没有步骤了"
+    return f"从第 {was.version} 版移到第 {now.version} 版，{way}"
 
 
 def _place(journey: Journey, target: Template, unsaid: Mapping[int, Sequence[str]], ctx: Context) -> int:

@@ -7,7 +7,9 @@ from datetime import timedelta
 from enum import StrEnum
 
 from sop.form import Form
-from sop.template import END, After, Branch, OnDay, OnWeekday, Signal, Step, Subject
+from sop.journey import EXIT_WORDS
+from sop.template import END, After, Branch, OnDay, OnWeekday, Signal, Step, Subject, Template
+from sop.timing import lasting
 
 HOUR = timedelta(hours=1)
 
@@ -32,6 +34,14 @@ def read_branch(form: Form) -> Branch:
     branch = Branch(None if word in (None, BranchWord.ELSE) else Signal(word), form.text("to", required=True))
     form.done()
     return branch
+
+
+def taken(template: Template, at: int, signal: Signal | None, to: int) -> str:
+    """Which way was taken after a step, and why, in one line; ``to`` beyond the last step is the end."""
+    step = template.steps[at]
+    did = EXIT_WORDS[signal] if signal else f"{lasting(step.decide)}内没有动作"
+    way = f"接着走「{template.steps[to].called}」" if to < len(template.steps) else "到此结束"
+    return f"「{step.called}」之后{did}，{way}"
 
 
 def read_decide(form: Form) -> timedelta:

@@ -257,6 +257,11 @@ class Step:
         return next(fits, self.text) if personal else self.text
 
     @property
+    def called(self) -> str:
+        """What people know it by."""
+        return self.name or self.id
+
+    @property
     def texts(self) -> tuple[str, ...]:
         return (self.text, *(variant.text for variant in self.variants))
 

@@ -25,6 +25,11 @@ FATES: dict[str, str] = {
     "failed": "出错了",
 }  # what the list of missed steps says, in words
 
+AWAITED = {
+    State.CREATED: "等 {} 在企业微信里点确认",
+    State.CONFIRMED: "等平台报送达结果",
+}  # what is waited for, of whom
+
 
 @dataclass(frozen=True)
 class Mark:
@@ -44,7 +49,7 @@ class Because:
 
 @dataclass(frozen=True, kw_only=True)
 class Told:
-    """A message as the ledger has it."""
+    """A message as the ledger has it; ``trail`` is what was decided about it on the way, ``sender`` what people call them."""
 
     step: str
     state: State
@@ -54,9 +59,12 @@ class Told:
     why: str
     written: datetime
     due: datetime
-    tried: datetime | None = None
+    tried: datetime | None = None  # handed to the platform
+    confirmed: datetime | None = None  # by the employee
     sent: datetime | None = None
+    settled: datetime | None = None
     number: str = ""
+    trail: tuple[Mark, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +80,7 @@ class Missed:
 
 def of_message(told: Told, zone: str, *, before: Sequence[Mark] = ()) -> Because:
     """Why somebody got, will get or does not get this message; ``before`` is what led to its being written."""
-    return Because(_line(told, zone), (*before, *_marks(told, zone)))
+    return Because(_line(told, zone), (*before, *_marks(told)))
 
 
 def _line(told: Told, zone: str) -> str:
@@ -82,86 +90,114 @@ def _line(told: Told, zone: str) -> str:
         State.PLANNED: f"{what}到点了，正在写文案",
         State.WAITING: f"{what}还没有发，计划 {spoken(told.due, zone)} 发{because}",
         State.SENDING: f"{what}正在发出",
-        State.CREATED: f"{what}已建成群发任务，等员工 {told.sender} 点确认{because}",
-        State.CONFIRMED: f"{what}员工已确认，等平台报送达结果",
-        State.SENT: f"{what}已送达{'，' + spoken(told.sent, zone) if told.sent else ''}",
+        State.CREATED: f"{what}已建成群发任务，等员工 {told.sender} 点确认",
+        State.CONFIRMED: f"{what}员工 {told.sender} 已确认，等平台报送达结果",
+        State.SENT: f"{what}已送达{'，' + spoken(told.sent, zone) if told.sent else ''}{because}",
         State.REFUSED: f"{what}没有发到{because}",
         State.CANCELLED: f"{what}取消了{because}",
         State.UNKNOWN: f"{what}发出后没有可信的回音，等人判断{because}",
     }[told.state]
 
 
-def _marks(told: Told, zone: str) -> list[Mark]:
+def _marks(told: Told) -> list[Mark]:
+    """Everything that was decided about a message, in the order of time; what holds now comes last."""
     way = WAYS.get(told.channel, str(told.channel))
-    marks = [Mark(told.written, f"写好：{told.why or '一条消息'}；走{way}，由 {told.sender or '系统'} 发")]
+    marks = [
+        Mark(told.written, f"写好：{told.why or '一条消息'}；走{way}，由 {told.sender or '系统'} 发"),
+        *told.trail,
+    ]
     if told.tried is not None:
         number = f"，平台编号 {told.number}" if told.number else ""
         marks.append(Mark(told.tried, f"规则都放行，交给平台{number}"))
+    if told.confirmed is not None:
+        marks.append(Mark(told.confirmed, f"{told.sender} 点了确认"))
     if told.sent is not None:
         marks.append(Mark(told.sent, "平台报告送达"))
-    if told.reason:
-        marks.append(Mark(None, told.reason))
-    return marks
+    if told.state in AWAITED:
+        marks.append(Mark(None, AWAITED[told.state].format(told.sender)))
+    elif told.reason and (told.settled or told.reason not in {mark.what for mark in told.trail}):
+        marks.append(Mark(told.settled, told.reason))
+    return in_order(marks)
 
 
-def of_journey(template: Template, journey: Journey) -> list[Mark]:
-    """How somebody came to walk a template, and where they are."""
-    marks = [Mark(journey.anchor, f"触发「{template.name}」第 {journey.version} 版，第 {journey.run} 次")]
+def in_order(marks: Sequence[Mark]) -> list[Mark]:
+    """By their instants; what has none holds now."""
+    return sorted(marks, key=lambda mark: (mark.at is None, mark.at))
+
+
+def of_journey(template: Template, journey: Journey, decided: Sequence[Mark] = ()) -> list[Mark]:
+    """How somebody came to walk a template, where they went on, and where they are."""
+    begun = Mark(journey.anchor, f"触发「{template.name}」第 {journey.version} 版，第 {journey.run} 次")
     words = {
-        JourneyState.ACTIVE: "在路上",
+        JourneyState.ACTIVE: f"在路上，{_next(template, journey)}",
         JourneyState.DONE: "走完了",
         JourneyState.EXITED: f"提前结束：{journey.reason}",
         JourneyState.HELD_OUT: journey.reason or "抽入对照组，只观察不发送",
     }
-    marks.append(Mark(journey.changed, words[journey.state]))
-    return marks
+    return [begun, *in_order(decided), Mark(journey.changed, words[journey.state])]
 
 
-def of_template(
-    template: Template,
-    zone: str,
-    *,
-    belongs: bool,
-    paused: bool,
-    journey: Journey | None,
-    missed: Sequence[Missed],
-    told: Sequence[Told],
-) -> Because:
+def _next(template: Template, journey: Journey) -> str:
+    if journey.step >= len(template.steps):
+        return "没有下一步了"
+    called = template.steps[journey.step].called
+    return f"看「{called}」之后做什么" if journey.deciding else f"下一步「{called}」"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """Where somebody stands with a template: what there is to say about why they got something of it, or nothing.
+
+    ``paused`` is why it stands still, empty where nobody said, None while it runs; ``stay`` why they would not begin
+    again now.
+    """
+
+    belongs: bool
+    paused: str | None = None
+    stay: str = ""
+    journey: Journey | None = None
+    decided: Sequence[Mark] = ()
+    missed: Sequence[Missed] = ()
+    told: Sequence[Told] = ()
+
+
+def of_template(template: Template, zone: str, standing: Standing) -> Because:
     """Why somebody got something of a template, or nothing; the newest that decides comes first."""
-    marks = of_journey(template, journey) if journey else []
+    walked = standing.journey
+    marks = of_journey(template, walked, standing.decided) if walked else []
     marks += [
-        Mark(one.noticed, f"「{one.step}」{FATES.get(one.fate, one.fate)}：{one.reason}") for one in missed
+        Mark(one.noticed, f"「{one.step}」{FATES.get(one.fate, one.fate)}：{one.reason}")
+        for one in standing.missed
     ]
-    for one in told:
-        marks += _marks(one, zone)
-    trace = tuple(sorted(marks, key=lambda mark: (mark.at is None, mark.at)))
-    return Because(_standing(template, zone, belongs, paused, journey, missed, told), trace)
+    for one in standing.told:
+        marks += _marks(one)
+    if standing.paused:
+        marks.append(Mark(None, f"模板{standing.paused}"))
+    if walked and walked.over and standing.stay:
+        marks.append(Mark(None, f"现在再触发也不会进入：{standing.stay}"))
+    return Because(_line_of(template, zone, standing), tuple(in_order(marks)))
 
 
-def _standing(
-    template: Template,
-    zone: str,
-    belongs: bool,
-    paused: bool,
-    journey: Journey | None,
-    missed: Sequence[Missed],
-    told: Sequence[Told],
-) -> str:
+def _line_of(template: Template, zone: str, standing: Standing) -> str:
     name = f"「{template.name}」"
+    journey, missed, told = standing.journey, standing.missed, standing.told
+    still = "" if standing.paused is None else standing.paused or "已暂停"
     if journey is None:
-        if not belongs:
+        if not standing.belongs:
             return f"没有进入{name}：现在不在适用人群里"
-        return f"没有进入{name}：" + ("模板已暂停" if paused else "在适用人群里，但触发条件还没有发生")
+        return f"没有进入{name}：" + (f"模板{still}" if still else "在适用人群里，但触发条件还没有发生")
     if journey.state is JourneyState.HELD_OUT:
         return f"进了{name}的对照组，只观察不发送"
     if journey.state is JourneyState.EXITED:
         return f"{name}提前结束：{journey.reason}"
-    if paused:
-        return f"{name}已暂停，恢复后再发"
+    if still and not journey.over:
+        return f"{name}{still}。恢复后再发"
     newest = max(told, key=lambda one: one.written, default=None)
     last = max(missed, key=lambda one: one.noticed, default=None)
     if last is not None and (newest is None or last.noticed > newest.written):
         return f"{name}的「{last.step}」{FATES.get(last.fate, last.fate)}：{last.reason}"
     if newest is not None:
         return _line(newest, zone)
+    if journey.over:
+        return f"走完了{name}" + (f"，不会再进入：{standing.stay}" if standing.stay else "")
     return f"已进入{name}，下一步还没到时候"

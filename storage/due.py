@@ -131,9 +131,10 @@ class DueStore:
             select(missed).where(missed.c.id == miss, missed.c.fate == "asked").with_for_update()
         ).one_or_none()
 
-    def decide(self, miss: int, fate: str, reason: str) -> None:
-        """Write down what an operator decided about a missed wait."""
-        self._connection.execute(update(missed).where(missed.c.id == miss).values(fate=fate, reason=reason))
+    def decide(self, miss: int, fate: str, reason: str, now: datetime) -> None:
+        """Write down what an operator decided about a missed wait, behind why it was missed."""
+        decided = {"fate": fate, "reason": missed.c.reason + f"；{reason}", "noticed_at": to_ms(now)}
+        self._connection.execute(update(missed).where(missed.c.id == miss).values(**decided))
 
     def missed(self, limit: int = 100) -> Sequence[Any]:
         return self._connection.execute(select(missed).order_by(missed.c.id.desc()).limit(limit)).all()

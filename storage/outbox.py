@@ -34,6 +34,7 @@ from storage.content import content_from_plain, content_to_plain
 from storage.engine import can_skip_locked, insert_into, insert_new
 from storage.instant import from_ms, maybe_from_ms, maybe_ms, to_ms
 from storage.tables import outbox
+from storage.trail import TrailStore
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +53,7 @@ class Entry:
     due_at: datetime
     tried_at: datetime | None
     sent_at: datetime | None
+    settled_at: datetime | None = None  # when nothing more was to come of it
     doubt_at: datetime | None = None  # when an attempt left that was never answered: it may have arrived
     address: str = ""  # where it goes to, when the channel knows the recipient by another id
 
@@ -75,6 +77,7 @@ class OutboxStore:
         """What senders say that are ``silent`` here is not claimed."""
         self._connection = connection
         self._now, self._silent = now, silent or {}
+        self.trail = TrailStore(connection, now)
 
     # ------------------------------------------------------------ saying
 
@@ -278,8 +281,9 @@ class OutboxStore:
         rows = self._connection.execute(
             delete(outbox)
             .where(outbox.c.journey.in_(journeys), untried, outbox.c.urgent.is_(False))
-            .returning(outbox.c.journey, outbox.c.step)
-        )
+            .returning(outbox.c.id, outbox.c.journey, outbox.c.step)
+        ).all()
+        self.trail.drop([row.id for row in rows])
         taken: dict[int, list[str]] = {}
         for row in rows:
             taken.setdefault(row.journey, []).append(row.step)
@@ -449,5 +453,6 @@ def entry(row: Any) -> Entry:
         due_at=from_ms(row.due_at),
         tried_at=maybe_from_ms(row.tried_at),
         sent_at=maybe_from_ms(row.sent_at),
+        settled_at=maybe_from_ms(row.settled_at),
         doubt_at=maybe_from_ms(row.doubt_at),
     )

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import ColumnElement, Connection, func, select, update
 
 from sop.receipt import SETTLED, State
 from storage.engine import insert_into
 from storage.instant import from_ms, maybe_from_ms, maybe_ms, to_ms
 from storage.outbox import Entry, entry
 from storage.tables import outbox, task
+from storage.trail import TrailStore
 
 
 @dataclass(frozen=True)
@@ -128,9 +129,11 @@ class TaskStore:
         values: dict[str, Any] = {"state": state, "reason": reason, "settled_at": settled_at}
         if state is State.WAITING and alive_at is not None:
             values |= {"doubt_at": None, "attempts": 0, "due_at": to_ms(alive_at)}
-        where = [outbox.c.number == number, outbox.c.state == before]
+        where: list[ColumnElement[bool]] = [outbox.c.number == number, outbox.c.state == before]
         if alive_at is not None:
             where.append(outbox.c.deadline_at > to_ms(alive_at))
+        if state is State.WAITING:
+            TrailStore(self._connection, now).messages_of(*where, what=reason)
         return self._connection.execute(update(outbox).where(*where).values(**values)).rowcount
 
 

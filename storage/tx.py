@@ -42,6 +42,7 @@ from storage.tag import TagStore
 from storage.task import TaskStore
 from storage.template import TemplateStore
 from storage.tier import TierStore
+from storage.trail import TrailStore
 from storage.way import WayStore
 
 
@@ -187,6 +188,10 @@ class Tx:
     @cached_property
     def engagement(self) -> EngagementStore:
         return EngagementStore(self.connection)
+
+    @cached_property
+    def trail(self) -> TrailStore:
+        return TrailStore(self.connection, self.now)
 
     @cached_property
     def tiers(self) -> TierStore:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, select
 
+from sop.audience import Facts
 from sop.errors import NotFound
-from sop.journey import Journey
+from sop.journey import Journey, Stay, enrol
 from sop.member import Member
 from sop.template import Subject, Template
-from sop.why import Because, Missed, Told, of_journey, of_message, of_template
+from sop.why import Because, Mark, Missed, Standing, Told, of_journey, of_message, of_template
 from storage.audience import AudienceStore
 from storage.due import STEP
 from storage.group import GroupStore
@@ -20,7 +22,9 @@ from storage.member import MemberStore
 from storage.outbox import Entry, OutboxStore
 from storage.pause import PauseStore
 from storage.tables import journey, missed, outbox
+from storage.task import TaskStore
 from storage.template import TemplateStore
+from storage.trail import TrailStore
 
 
 class WhyStore:
@@ -38,9 +42,9 @@ class WhyStore:
             raise NotFound("message", str(message_id))
         walked = JourneyStore(self._connection, self._now).get(entry.message.journey)
         plan = walked and self._template(walked.template, walked.version)
-        return of_message(
-            _told(entry), self._zone, before=of_journey(plan, walked) if plan and walked else ()
-        )
+        before = of_journey(plan, walked, self._decided(walked)) if plan and walked else ()
+        [told] = self._as_told([entry])
+        return of_message(told, self._zone, before=before)
 
     def template(self, member_id: str, template_id: str) -> Because:
         """Why a member got something of a template, or nothing."""
@@ -49,15 +53,18 @@ class WhyStore:
             raise NotFound("member", member_id)
         walked = JourneyStore(self._connection, self._now).latest(template_id, [member_id]).get(member_id)
         plan = self._plan(template_id, walked)
-        return of_template(
-            plan,
-            self._zone,
-            belongs=self._belongs(plan, member),
-            paused=template_id in PauseStore(self._connection, self._now).paused(),
+        facts = self._facts(plan, member)
+        again = enrol(plan, facts, walked, self._now)
+        standing = Standing(
+            belongs=plan.audience.has(facts),
+            paused=PauseStore(self._connection, self._now).reason(template_id),
+            stay=again.reason if isinstance(again, Stay) else "",
             journey=walked,
+            decided=self._decided(walked) if walked else (),
             missed=self._missed(plan, walked) if walked else (),
             told=self._told(walked) if walked else (),
         )
+        return of_template(plan, self._zone, standing)
 
     def templates(self, member_id: str) -> dict[str, Because]:
         """The same for everything in force, and everything the member has ever walked."""
@@ -79,10 +86,13 @@ class WhyStore:
             raise NotFound("template", template_id)
         return plan
 
-    def _belongs(self, plan: Template, member: Member) -> bool:
+    def _facts(self, plan: Template, member: Member) -> Facts:
         audiences = AudienceStore(self._connection, self._now, self._zone)
         [informed] = audiences.informed([member], plan.audience.expressions)
-        return plan.audience.has(informed.facts())
+        return informed.facts()
+
+    def _decided(self, walked: Journey) -> list[Mark]:
+        return TrailStore(self._connection, self._now).of_journey(walked.id)
 
     def _missed(self, plan: Template, walked: Journey) -> list[Missed]:
         rows = self._connection.execute(
@@ -101,27 +111,43 @@ class WhyStore:
 
     def _told(self, walked: Journey) -> list[Told]:
         ids = self._connection.scalars(select(outbox.c.id).where(outbox.c.journey == walked.id)).all()
-        return [_told(one) for one in OutboxStore(self._connection, self._now).several(ids)]
+        return self._as_told(OutboxStore(self._connection, self._now).several(ids))
+
+    def _as_told(self, entries: Sequence[Entry]) -> list[Told]:
+        """Messages with everything that was decided about them, their senders by the names people know."""
+        trails = TrailStore(self._connection, self._now).of_messages([entry.id for entry in entries])
+        tasks, senders = TaskStore(self._connection), {entry.message.sender for entry in entries}
+        people = MemberStore(self._connection, self._now).several(senders)
+        called = {one.id: one.name or one.id for one in people}
+        told = []
+        for entry in entries:
+            task = tasks.get(entry.number) if entry.number else None
+            sender = called.get(entry.message.sender, entry.message.sender)
+            confirmed = task.confirmed_at if task else None
+            told.append(_told(entry, sender, trails.get(entry.id, ()), confirmed=confirmed))
+        return told
 
 
 def _step(plan: Template, occurrence: str) -> str:
     index = int("".join(sign for sign in occurrence if sign.isdigit()) or 0)
-    step = plan.steps[index] if index < len(plan.steps) else None
-    return (step.name or step.id) if step else occurrence
+    return plan.steps[index].called if index < len(plan.steps) else occurrence
 
 
-def _told(entry: Entry) -> Told:
+def _told(entry: Entry, sender: str, trail: Sequence[Mark], *, confirmed: datetime | None) -> Told:
     message = entry.message
     return Told(
         step=message.step,
         state=entry.state,
         channel=message.channel,
-        sender=message.sender,
+        sender=sender,
         reason=entry.reason,
         why=message.why,
         written=entry.created_at,
         due=entry.due_at,
-        tried=entry.tried_at,
+        tried=entry.tried_at if entry.attempts else None,
+        confirmed=confirmed,
         sent=entry.sent_at,
+        settled=entry.settled_at,
         number=entry.number,
+        trail=tuple(trail),
     )

@@ -3,9 +3,44 @@
 from __future__ import annotations
 
 from sop.why import Because
+from storage.version import VersionStore
 from storage.why import WhyStore
 from tests.conversations.test_pause import PLAN
 from tests.world import Person, World, july
+
+NIGHTLY = PLAN.replace('19:30:00, window = "2h"', '22:00:00, window = "14h"').replace(
+    "[[step]]", "[rules]\nquiet_hours = { from = 22:00:00, to = 08:00:00 }\n\n[[step]]", 1
+)
+BRANCHED = """
+id = "plan"
+name = "问候"
+
+[trigger]
+on = "friend.added"
+
+[audience]
+everyone = true
+
+[[step]]
+id = "hello"
+name = "问候"
+when = { after = "1m" }
+text = "在吗？"
+
+  [[step.branch]]
+  on = "replied"
+  to = "thanks"
+
+  [[step.branch]]
+  on = "else"
+  to = "end"
+
+[[step]]
+id = "thanks"
+name = "谢谢"
+when = { wait = "1h" }
+text = "谢谢"
+"""
 
 
 async def test_a_delivered_message_tells_its_whole_way(world: World) -> None:
@@ -53,3 +88,55 @@ async def test_the_page_of_a_member_says_why_nothing_came(world: World) -> None:
     await world.publishes(text=PLAN)
 
     assert "在适用人群里，但触发条件还没有发生" in await world.console(f"/members/{lin.id}")
+
+
+async def test_what_kept_a_message_back_is_told_long_after_it_was_sent(world: World) -> None:
+    """Quiet hours first, then a pause, looked at every ten minutes: each is one line, with its moment."""
+    await world.publishes(text=NIGHTLY)
+    lin = await world.befriends("小林")
+    await world.leap_to(july(3, "21:59"))
+    await world.turn(minutes=3)
+    await world.leap_to(july(4, "07:55"))
+    await world.change(lambda tx: tx.pauses.pause("plan", "linmo"))
+    await world.turn(hours=1)
+    await world.change(lambda tx: tx.pauses.resume("plan"))
+    await world.turn(minutes=5)
+    await world.confirms_all()
+
+    because = await why(world, lin)
+
+    words = [mark.what for mark in because.trace]
+    kept = [
+        words.index(next(word for word in words if part in word)) for part in ("免打扰时段", "模板已暂停")
+    ]
+    assert kept == sorted(kept)
+    assert len([word for word in words if "已暂停" in word]) == 1
+    assert words.index("linmo 点了确认") > kept[1]
+    assert all(mark.at is not None for mark in because.trace)
+
+
+async def test_the_way_a_journey_took_is_told_with_what_decided(world: World) -> None:
+    await world.publishes(text=BRANCHED)
+    lin = await world.befriends("小林")
+    await world.turn(minutes=5)
+    await world.confirms_all()
+    await lin.says("你好")
+    zhou = await world.befriends("老周")
+    await world.turn(minutes=5)
+    await world.confirms_all()
+    await world.leap(hours=25)
+
+    did = [mark.what for mark in (await why(world, lin)).trace]
+    did_nothing = [mark.what for mark in (await why(world, zhou)).trace]
+
+    assert "「问候」之后已经回复，接着走「谢谢」" in did
+    assert "「问候」之后1 天内没有动作，到此结束" in did_nothing
+
+
+async def test_another_version_is_part_of_the_story(world: World) -> None:
+    await world.publishes(text=PLAN)
+    lin = await world.befriends("小林")
+    await world.publishes(text=PLAN.replace("第二天", "第二天了"))
+    await world.change(lambda tx: VersionStore(tx.connection, tx.now).migrate("plan", 2))
+
+    assert "从第 1 版移到第 2 版，接着走「one」" in [mark.what for mark in (await why(world, lin)).trace]

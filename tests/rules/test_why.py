@@ -9,7 +9,7 @@ from sop.journey import Fate, Journey, JourneyState
 from sop.message import Channel
 from sop.receipt import State
 from sop.template import Subject
-from sop.why import FATES, Because, Missed, Told, of_message, of_template
+from sop.why import FATES, Because, Missed, Standing, Told, of_message, of_template
 from tests.world import july
 
 ZONE = "Asia/Shanghai"
@@ -54,9 +54,10 @@ def answer(
     walked: Journey | None, *, belongs: bool = True, paused: bool = False, missed: str = ""
 ) -> Because:
     one = Missed(step="first", fate=missed, reason="没有员工", due=july(2), noticed=july(2))
-    return of_template(
-        PLAN, ZONE, belongs=belongs, paused=paused, journey=walked, missed=[one] if missed else [], told=[]
+    standing = Standing(
+        belongs=belongs, paused="" if paused else None, journey=walked, missed=[one] if missed else []
     )
+    return of_template(PLAN, ZONE, standing)
 
 
 def test_each_state_of_a_message_has_a_line_of_its_own() -> None:
@@ -66,9 +67,7 @@ def test_each_state_of_a_message_has_a_line_of_its_own() -> None:
     assert all("「计划」" in line for line in lines)
 
 
-@pytest.mark.parametrize(
-    "state", [State.WAITING, State.CREATED, State.REFUSED, State.CANCELLED, State.UNKNOWN]
-)
+@pytest.mark.parametrize("state", [State.WAITING, State.REFUSED, State.CANCELLED, State.UNKNOWN])
 def test_what_is_kept_back_says_the_gate_s_own_reason(state: State) -> None:
     assert "免打扰时段" in of_message(told(state), ZONE).line
 
