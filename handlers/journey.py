@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
+from datetime import datetime
 
 from handlers.context import Context
 from handlers.filters import Ticked
@@ -73,7 +74,7 @@ def _tick_again(ticked: ClockTicked, ctx: Context) -> None:
 )
 def end_on_signal(update: Update, ctx: Context) -> None:
     """What a member just did may be what a journey was for, or decide where it goes on."""
-    end_for(getattr(update, "member", ""), signal_of(update), ctx, step=_step_of(update, ctx))
+    end_for(getattr(update, "member", ""), signal_of(update), ctx, step=_step_of(update, ctx), at=update.at)
 
 
 def _step_of(update: Update, ctx: Context) -> tuple[str, str] | None:
@@ -88,7 +89,14 @@ def _step_of(update: Update, ctx: Context) -> tuple[str, str] | None:
     return None
 
 
-def end_for(member: str, signal: Signal | None, ctx: Context, *, step: tuple[str, str] | None = None) -> None:
+def end_for(
+    member: str,
+    signal: Signal | None,
+    ctx: Context,
+    *,
+    step: tuple[str, str] | None = None,
+    at: datetime | None = None,
+) -> None:
     """End those of a member's journeys that were for this signal, or that their tags now end; let it decide in the others."""
     journeys = ctx.tx.journeys.active_of(member) if member else []
     known = ctx.tx.members.get(member) if journeys else None
@@ -101,8 +109,22 @@ def end_for(member: str, signal: Signal | None, ctx: Context, *, step: tuple[str
         reason = exits(template, facts, signal=signal) if template else ""
         if reason:
             end(journey.id, reason, ctx)
-        elif template and signal and journey.deciding:
-            _take_branch(template, journey, signal, step, ctx)
+        elif template and signal:
+            if step is None or step[0] == template.id:
+                journey = _hear(template, journey, signal, min(at or ctx.now, ctx.now), ctx)
+            if journey.deciding:
+                _take_branch(template, journey, signal, step, ctx)
+
+
+def _hear(template: Template, journey: Journey, signal: Signal, at: datetime, ctx: Context) -> Journey:
+    """A step may be counted from what the member just did, now or later; when it is the next one, its moment moves."""
+    heard = journey.told(template, signal, at)
+    if heard is not journey:
+        ctx.tx.journeys.hear([heard])
+        if heard.awaits(template, signal):
+            ctx.tx.due.drop_steps([journey.id])
+            ctx.tx.journeys.await_steps(template, [heard], ctx.settings.zone)
+    return heard
 
 
 def _take_branch(

@@ -112,7 +112,8 @@ def _said_late(journey: Journey, index: int, ctx: Context) -> Message | Unsaid:
     members, group = ctx.tx.members.several([journey.whom]), ctx.tx.groups.get(journey.whom)
     if template is None or index >= len(template.steps) or not (members or group):
         return Unsaid("模板、成员或群已经不在了")
-    step = due(template, index, journey.anchor, ctx.settings.zone, since=journey.changed)
+    zone = journey.zone or ctx.settings.zone
+    step = due(template, index, journey.anchor, zone, since=journey.changed, heard=journey.heard)
     late = replace(step, at=ctx.now, deadline=ctx.now + (step.deadline - step.at))
     friend = ctx.tx.members.senders([journey.whom]).get(journey.whom, "")
     scribe = Scribe(ctx)

@@ -14,7 +14,7 @@ from handlers.context import Context
 from handlers.journey import asked_of, end
 from handlers.step import Recipient, Scribe
 from sop.branch import taken
-from sop.journey import Fate, Journey, JourneyState, due, exits, fate, fate_reason
+from sop.journey import Fate, Journey, JourneyState, exits, fate, fate_reason, next_due
 from sop.message import Message
 from sop.sender import Unsaid
 from sop.stride import Stride, strides
@@ -74,7 +74,13 @@ def stride(ctx: Context, places: Sequence[Place], ids: Sequence[int]) -> int:
         template = ctx.tx.templates.read(place.template, place.version)
         if template is not None and template.id not in paused:
             found += strides(
-                template, place.step, ctx.now, ctx.settings.zone, first=place.first, last=place.last
+                template,
+                place.step,
+                ctx.now,
+                ctx.settings.zone,
+                first=place.first,
+                last=place.last,
+                own_zone=place.zone,
             )
     return ctx.tx.strides.take(found, ids) if found else 0
 
@@ -147,11 +153,13 @@ def _plan_one(template: Template, to: Recipient, wait: Due, scribe: Scribe, plan
     if journey.deciding:
         planned.walked[journey.id] = (template, journey.decided(template, None, ctx.now))
         return
-    step = due(template, journey.step, journey.anchor, ctx.settings.zone, since=journey.changed)
+    step = next_due(template, journey, ctx.settings.zone, chosen=wait.at)
+    if step is None:
+        return
     decided = fate(step, ctx.now)
     spoken = False
     if decided is not Fate.ON_TIME:
-        _miss(planned, wait, str(decided), fate_reason(step, decided, ctx.settings.zone))
+        _miss(planned, wait, str(decided), fate_reason(step, decided, journey.zone or ctx.settings.zone))
     if decided in (Fate.ON_TIME, Fate.LATE):
         said = scribe.write(template, step, to)
         if isinstance(said, Unsaid):

@@ -118,7 +118,7 @@ class Scribe:
         return words(
             member=None if shared else to.member,
             group=to.group,
-            day=day_of(to.journey.anchor, self.ctx.now, self.ctx.settings.zone),
+            day=day_of(to.journey.anchor, self.ctx.now, to.journey.zone or self.ctx.settings.zone),
             link=link,
             **task,
         )

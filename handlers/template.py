@@ -110,12 +110,13 @@ def begin(
     anchor = min(since or ctx.now, ctx.now)
     facts = _facts(template, candidates, ctx)
     last = ctx.tx.journeys.latest(template.id, list(facts)) if facts else {}
+    zones = ctx.tx.zones.of(facts) if template.subject is Subject.MEMBER else ctx.tx.zones.of(chats=facts)
     begun = []
     for whom, known in facts.items():
         lot = ctx.fraction() if template.hold_out else 1.0
         verdict = enrol(template, known, last.get(whom), ctx.now, fraction=lot)
         if isinstance(verdict, Enrol):
-            begun.append(_journey(template, whom, verdict, anchor))
+            begun.append(_journey(template, whom, verdict, anchor, zones.get(whom, "")))
     journeys = ctx.tx.journeys.enrol(begun)
     ctx.tx.journeys.await_steps(template, journeys, ctx.settings.zone, greeting)
 
@@ -131,7 +132,7 @@ def _facts(
     return {one.id: one.facts() for one in known}
 
 
-def _journey(template: Template, whom: str, verdict: Enrol, anchor: datetime) -> Journey:
+def _journey(template: Template, whom: str, verdict: Enrol, anchor: datetime, zone: str) -> Journey:
     return Journey(
         template=template.id,
         version=template.version,
@@ -141,6 +142,7 @@ def _journey(template: Template, whom: str, verdict: Enrol, anchor: datetime) ->
         anchor=anchor,
         state=verdict.state,
         reason=verdict.reason,
+        zone=zone,
     )
 
 

@@ -75,7 +75,7 @@ def _word_one(template: Template, to: Recipient, planned: Planned, scribe: Scrib
     step = _due_step(template, to, planned, ctx)
     decided = fate(step, ctx.now)
     if decided is not Fate.ON_TIME:
-        reason = fate_reason(step, decided, ctx.settings.zone)
+        reason = fate_reason(step, decided, to.journey.zone or ctx.settings.zone)
         _miss(found, planned, template, str(decided), reason)
     if decided not in (Fate.ON_TIME, Fate.LATE):
         found.unsaid.append(planned.id)
@@ -91,7 +91,8 @@ def _due_step(template: Template, to: Recipient, planned: Planned, ctx: Context)
     index = template.place(planned.step)
     when = template.steps[index].when
     since = planned.due - (when.delay if isinstance(when, Wait) else timedelta())
-    return due(template, index, to.journey.anchor, ctx.settings.zone, since=since)
+    zone = to.journey.zone or ctx.settings.zone
+    return due(template, index, to.journey.anchor, zone, since=since, chosen=planned.due)
 
 
 def _drop(found: Wording, planned: Planned, template: Template, became: str, reason: str) -> None:

@@ -8,7 +8,19 @@ from enum import StrEnum
 
 from sop.form import Form
 from sop.journey import EXIT_WORDS
-from sop.template import END, After, Branch, OnDay, OnWeekday, Signal, Step, Subject, Template
+from sop.template import (
+    END,
+    After,
+    AtBest,
+    Branch,
+    OnDate,
+    OnDay,
+    OnWeekday,
+    Signal,
+    Step,
+    Subject,
+    Template,
+)
 from sop.timing import lasting
 
 HOUR = timedelta(hours=1)
@@ -103,6 +115,10 @@ def _before(below: Step, above: Step) -> bool:
     match above.when, below.when:
         case OnDay() as first, OnDay() as second:
             return (second.day, second.time) < (first.day, first.time)
+        case (OnDay() | AtBest()) as first, (OnDay() | AtBest()) as second:
+            return second.day < first.day
+        case OnDate() as first, OnDate() as second:
+            return (second.date, second.time) < (first.date, first.time)
         case After() as first, After() as second:
             return second.delay < first.delay
         case OnWeekday() as first, OnWeekday() as second:

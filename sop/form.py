@@ -25,6 +25,7 @@ UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 SPAN = re.compile(r"(?=\d)(?:(\d{1,4})d)?(?:(\d{1,4})h)?(?:(\d{1,4})m)?(?:(\d{1,5})s)?")
 IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,63}")
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+YEARS = range(2000, 2100)  # a plan is for people who live
 CHINESE_WEEKDAYS = "一二三四五六日"
 
 
@@ -174,6 +175,9 @@ class Form:
         value = self._take(key, (date, datetime), required=True)
         if isinstance(value, datetime):
             self.wrong(key, "这里写的是日期加时间")
+            return None
+        if isinstance(value, date) and value.year not in YEARS:
+            self.wrong(key, f"{value.year} 年太远了", expected=f"{YEARS[0]} 到 {YEARS[-1]} 年的日期")
             return None
         return value if isinstance(value, date) else None
 

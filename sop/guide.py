@@ -100,11 +100,14 @@ KEYS: dict[str, Key] = {
     "step.id": Key("小写字母开头，只含小写字母、数字、下划线，模板内不重复", 'id = "day1"'),
     "step.name": Key("给人看的名字", 'name = "第一天"'),
     "step.when": Key(
-        "三种写法之一：第几天几点、星期几几点、开始之后多久",
+        "几种写法之一：第几天几点、星期几几点、几月几号几点、开始之后多久、上一步之后多久、某个动作之后多久、最合适的钟点",
         "when = { day = 1, time = 19:30:00 }",
     ),
-    "step.when.day": Key("开始后的第几天，0 是当天，0 到 400 的整数", "when = { day = 1, time = 19:30:00 }"),
+    "step.when.day": Key(
+        "开始后的第几天，0 是当天，0 到 400 的整数；best 从 1 起", "when = { day = 1, time = 19:30:00 }"
+    ),
     "step.when.weekday": Key(WEEKDAYS, 'when = { weekday = "sat", time = 19:30:00 }'),
+    "step.when.date": Key("哪一天，不加引号", "when = { date = 2026-12-24, time = 19:30:00 }"),
     "step.when.week": Key(
         "第几个这样的星期几，1 到 60 的整数", 'when = { weekday = "sat", week = 2, time = 19:30:00 }'
     ),
@@ -114,6 +117,32 @@ KEYS: dict[str, Key] = {
         f"{SPAN}；过了这么久就不再发", 'when = { day = 1, time = 19:30:00, window = "2h" }'
     ),
     "step.when.wait": Key(f"{SPAN}；从上一步说完，或选定分支时算起", 'when = { wait = "2h" }'),
+    "step.when.after_event": Key(
+        "link.visited、answered、checked_in、coupon.claimed、coupon.redeemed、order.paid、replied、promoted 之一："
+        "从成员做了这件事算起",
+        'when = { after_event = "order.paid", delay = "2h" }',
+    ),
+    "step.when.delay": Key(
+        f"{SPAN}；做了那件事之后多久，不写是马上", 'when = { after_event = "order.paid", delay = "2h" }'
+    ),
+    "step.when.within": Key(
+        f"{SPAN}；最多等多久，等不到就跳过，不写是 7 天",
+        'when = { after_event = "order.paid", within = "7d" }',
+    ),
+    "step.when.best": Key(
+        "true：这一天里最合适的钟点，从大家的反应里学来", "when = { best = true, day = 3 }"
+    ),
+    "step.when.from": Key(
+        "时间，带秒，不加引号；best 不早于几点，不写是 08:00",
+        "when = { best = true, day = 3, from = 09:00:00 }",
+    ),
+    "step.when.to": Key(
+        "时间，带秒，不加引号；best 早于几点，不写是 22:00", "when = { best = true, day = 3, to = 21:00:00 }"
+    ),
+    "step.when.workday": Key(
+        "true 或 false：碰上周末或节假日，就挪到下一个要上班的日子",
+        "when = { day = 3, time = 12:30:00, workday = true }",
+    ),
     "step.channel": Key(
         "auto、group_send、kf、app、welcome、webhook、appchat 之一", 'channel = "group_send"'
     ),

@@ -6,7 +6,7 @@ Years that are not announced yet are unknown: weekends are guessed as in any yea
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,13 @@ def holiday_on(day: date) -> str:
 
 def is_workday(day: date) -> bool:
     return day in MADE_UP or (day.weekday() < 5 and not holiday_on(day))
+
+
+def next_workday(day: date) -> date:
+    """The first day from this one on, on which people work."""
+    while not is_workday(day):
+        day += timedelta(days=1)
+    return day
 
 
 def next_beginning(name: str, since: date) -> date | None:

@@ -12,19 +12,23 @@ day, day 1 the next, so a plan's day 1 always comes after the welcome.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from datetime import datetime, time, timedelta
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 
 from sop.audience import Facts, matches
 from sop.group import GroupKind
-from sop.holiday import next_beginning
+from sop.holiday import next_beginning, next_workday
 from sop.member import is_promotion
 from sop.message import Channel
 from sop.template import (
     CLOCKED,
     After,
+    AfterEvent,
+    AtBest,
     On,
+    OnDate,
     OnDay,
     OnMiss,
     OnWeekday,
@@ -35,7 +39,7 @@ from sop.template import (
     Trigger,
     Wait,
 )
-from sop.timing import at_local, local_day, next_monthday, next_weekday, spoken
+from sop.timing import at_local, lasting, local_day, next_monthday, next_weekday, spoken
 from sop.update import (
     AnswerGiven,
     CheckedIn,
@@ -52,6 +56,7 @@ from sop.update import (
 
 DAY = timedelta(days=1)
 GRACE = timedelta(minutes=10)  # a step this little late counts as on time
+USUAL_HOUR = time(19, 30)  # of a step at the best hour, while nothing is learnt
 
 
 class JourneyState(StrEnum):
@@ -73,7 +78,10 @@ MOVES: dict[JourneyState, frozenset[JourneyState]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Journey:
-    """One run of one template by one member or group; ``step`` is the index of the next step."""
+    """One run of one template by one member or group; ``step`` is the index of the next step.
+
+    ``zone`` is whose clock it goes by, empty for the community's; ``heard`` when the member last did what a step waits for.
+    """
 
     template: str
     version: int
@@ -87,6 +95,8 @@ class Journey:
     reason: str = ""
     changed: datetime | None = None
     deciding: bool = False  # the step was said, and what the member does now decides where it goes on
+    zone: str = ""
+    heard: Mapping[Signal, datetime] = field(default_factory=dict, hash=False)
 
     @property
     def over(self) -> bool:
@@ -109,6 +119,20 @@ class Journey:
             return self
         ways = {branch.on: branch.to for branch in template.steps[self.step].branches}
         return self._at(template.place(ways[signal]), template, now) if signal in ways else self
+
+    def told(self, template: Template, signal: Signal, at: datetime) -> Journey:
+        """The journey after the member did something that one of its steps waits for; unchanged when none does."""
+        awaited = any(isinstance(one.when, AfterEvent) and one.when.event is signal for one in template.steps)
+        if not awaited or self.over or at <= self.heard.get(signal, self.anchor):
+            return self
+        return replace(self, heard={**self.heard, signal: at})
+
+    def awaits(self, template: Template, signal: Signal) -> bool:
+        """Whether the moment of its next step is counted from this signal."""
+        if self.state is not JourneyState.ACTIVE or self.deciding or self.step >= len(template.steps):
+            return False
+        when = template.steps[self.step].when
+        return isinstance(when, AfterEvent) and when.event is signal
 
     def _at(self, step: int, template: Template, now: datetime) -> Journey:
         further = replace(self, step=step, changed=now, deciding=False)
@@ -237,12 +261,16 @@ def silent(trigger: Trigger, last_active: datetime, now: datetime) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class DueStep:
-    """A step with the instant at which it is due, and the last at which it is still worth saying."""
+    """A step with the instant at which it is due, and the last at which it is still worth saying.
+
+    ``awaited`` is what the member has not done yet; then the step is due at the end of the waiting, only to be missed.
+    """
 
     index: int
     step: Step
     at: datetime
     deadline: datetime
+    awaited: Signal | None = None
 
 
 def day_of(anchor: datetime, now: datetime, zone: str) -> int:
@@ -269,13 +297,26 @@ class Fate(StrEnum):
     ASKED = "asked"
 
 
-def next_due(template: Template, journey: Journey, zone: str) -> DueStep | None:
-    """The next step and its moment; None when the journey walks no further."""
+def next_due(
+    template: Template, journey: Journey, zone: str, *, chosen: datetime | None = None
+) -> DueStep | None:
+    """The next step and its moment; None when the journey walks no further.
+
+    ``zone`` is the community's; ``chosen`` the moment found for a step at its best hour.
+    """
     if journey.state is not JourneyState.ACTIVE or journey.step >= len(template.steps):
         return None
     if journey.deciding:
         return decision(template, journey)
-    return due(template, journey.step, journey.anchor, zone, since=journey.changed)
+    return due(
+        template,
+        journey.step,
+        journey.anchor,
+        journey.zone or zone,
+        since=journey.changed,
+        heard=journey.heard,
+        chosen=chosen,
+    )
 
 
 def decision(template: Template, journey: Journey) -> DueStep:
@@ -286,34 +327,62 @@ def decision(template: Template, journey: Journey) -> DueStep:
 
 
 def due(
-    template: Template, index: int, anchor: datetime, zone: str, *, since: datetime | None = None
+    template: Template,
+    index: int,
+    anchor: datetime,
+    zone: str,
+    *,
+    since: datetime | None = None,
+    heard: Mapping[Signal, datetime] | None = None,
+    chosen: datetime | None = None,
 ) -> DueStep:
     """When a step of a journey that began at ``anchor``, and came to this step at ``since``, is due.
 
     A moment of day 0 that had passed when the journey began is due at once while its window is open;
     when the window had closed too, its deadline lies in the past and the step is missed.
     """
-    step = template.steps[index]
-    slot, deadline = _slot(step, anchor, zone, since or anchor)
-    return DueStep(index=index, step=step, at=max(slot, anchor), deadline=deadline)
+    step, since = template.steps[index], since or anchor
+    if isinstance(step.when, AfterEvent) and step.when.event not in (heard or {}):
+        ends = since + step.when.within
+        return DueStep(index=index, step=step, at=ends, deadline=ends, awaited=step.when.event)
+    slot = (
+        chosen if chosen and isinstance(step.when, AtBest) else _slot(step, anchor, zone, since, heard or {})
+    )
+    return DueStep(index=index, step=step, at=max(slot, anchor), deadline=slot + step.when.window)
 
 
-def _slot(step: Step, anchor: datetime, zone: str, since: datetime) -> tuple[datetime, datetime]:
+def _slot(
+    step: Step, anchor: datetime, zone: str, since: datetime, heard: Mapping[Signal, datetime]
+) -> datetime:
     match step.when:
-        case Wait(delay=delay, window=window):
-            slot = since + delay
-        case After(delay=delay, window=window):
-            slot = anchor + delay
-        case OnDay(day=day, time=moment, window=window):
-            slot = at_local(local_day(anchor, zone) + timedelta(days=day), moment, zone)
-        case OnWeekday(weekday=weekday, time=moment, week=week, window=window):
+        case Wait(delay=delay):
+            return since + delay
+        case After(delay=delay):
+            return anchor + delay
+        case AfterEvent(event=event, delay=delay):
+            return max(heard[event] + delay, since)
+        case AtBest() as when:
+            return at_local(best_day(when, anchor, zone), USUAL_HOUR, zone)
+        case OnDay(day=days, time=moment):
+            day = local_day(anchor, zone) + timedelta(days=days)
+        case OnDate(date=day, time=moment):
+            pass
+        case OnWeekday(weekday=weekday, time=moment, week=week):
             first = next_weekday(anchor, weekday, moment, zone)
-            slot = at_local(local_day(first, zone) + timedelta(weeks=week - 1), moment, zone)
-    return slot, slot + window
+            day = local_day(first, zone) + timedelta(weeks=week - 1)
+    return at_local(next_workday(day) if step.when.workday else day, moment, zone)
+
+
+def best_day(when: AtBest, anchor: datetime, zone: str) -> date:
+    """The local day of a step at its best hour."""
+    day = local_day(anchor, zone) + timedelta(days=when.day)
+    return next_workday(day) if when.workday else day
 
 
 def fate(wait: DueStep, now: datetime) -> Fate:
     """What to do with a step whose turn comes at ``now``: the step's own rule decides when it is late."""
+    if wait.awaited is not None:
+        return Fate.SKIPPED
     if now <= min(wait.at + GRACE, wait.deadline):
         return Fate.ON_TIME
     if wait.step.on_miss is OnMiss.ASK:
@@ -326,6 +395,8 @@ def fate(wait: DueStep, now: datetime) -> Fate:
 def fate_reason(wait: DueStep, decided: Fate, zone: str) -> str:
     """One line for operators about a step that was not on time."""
     moment = spoken(wait.at, zone)
+    if wait.awaited is not None and isinstance(wait.step.when, AfterEvent):
+        return f"等了 {lasting(wait.step.when.within)}，没有等到「{EXIT_WORDS[wait.awaited]}」，跳过"
     return {
         Fate.ON_TIME: "",
         Fate.LATE: f"原定 {moment}，错过后在窗口内补发",

@@ -23,6 +23,7 @@ class Member:
     staff: bool = False
     bot: bool = False
     avatar: str = ""
+    zone: str = ""  # empty: their group's, or the community's
     groups: frozenset[str] = frozenset()  # names of the groups the member sits in
     kinds: frozenset[str] = frozenset()  # of these groups
     coupons: frozenset[str] | None = None  # as :class:`Facts` has them; None when nobody looked

@@ -11,11 +11,14 @@ from sop.guard import USUAL, Guard, Measure
 from sop.interaction import AnswerOption, Item
 from sop.template import (
     After,
+    AfterEvent,
     Ask,
     AskKind,
+    AtBest,
     CheckIn,
     Confirm,
     GiveCoupon,
+    OnDate,
     OnDay,
     OnMiss,
     OnWeekday,
@@ -166,15 +169,27 @@ def _step(step: Step) -> Table:
 
 
 def _when(step: Step) -> Table:
+    return _kept(_moment(step) | {"window": span_text(step.when.window)})
+
+
+def _moment(step: Step) -> Table:
     match step.when:
-        case OnDay(day=day, time=moment, window=window):
-            return {"day": day, "time": moment, "window": span_text(window)}
-        case OnWeekday(weekday=weekday, time=moment, week=week, window=window):
-            return {"weekday": WEEKDAYS[weekday], "week": week, "time": moment, "window": span_text(window)}
-        case After(delay=delay, window=window):
-            return {"after": span_text(delay), "window": span_text(window)}
-        case Wait(delay=delay, window=window):
-            return {"wait": span_text(delay), "window": span_text(window)}
+        case OnDay(day=day, time=moment, workday=workday):
+            return {"day": day, "time": moment, "workday": workday or None}
+        case OnWeekday(weekday=weekday, time=moment, week=week, workday=workday):
+            found: Table = {"weekday": WEEKDAYS[weekday], "week": week, "time": moment}
+            return found | {"workday": workday or None}
+        case OnDate(date=day_of_year, time=moment, workday=workday):
+            return {"date": day_of_year, "time": moment, "workday": workday or None}
+        case AtBest(day=day, earliest=earliest, latest=latest, workday=workday):
+            limits = {"from": earliest, "to": latest}
+            return {"best": True, "day": day, **limits, "workday": workday or None}
+        case After(delay=delay):
+            return {"after": span_text(delay)}
+        case Wait(delay=delay):
+            return {"wait": span_text(delay)}
+        case AfterEvent(event=event, delay=delay, within=within):
+            return {"after_event": str(event), "delay": span_text(delay), "within": span_text(within)}
 
 
 def _confirm(confirm: Confirm) -> Table | None:

@@ -26,7 +26,6 @@ from sop.journey import (
     Journey,
     JourneyState,
     day_of,
-    due,
     enrol,
     exits,
     fate,
@@ -39,7 +38,7 @@ from sop.member import Member
 from sop.message import CAPABILITIES, Channel
 from sop.render import Rendered, compose, words
 from sop.sender import Senders, Unsaid, not_before, sender_for, way_for
-from sop.template import Ask, AskKind, GiveCoupon, On, Step, Template, Wait
+from sop.template import AfterEvent, Ask, AskKind, GiveCoupon, On, Step, Template, Wait
 from sop.timing import Later, Never, QuietHours, Situation, local_day, may_send
 
 ASSUMED = (
@@ -90,6 +89,7 @@ class Walker:
     sent: tuple[datetime, ...] = ()  # what counts against the budget
     session: Session | None = None  # of 微信客服
     answered: int = 0
+    zone: str = ""  # empty: the community's
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,7 +142,7 @@ class Rehearsal:
     def __init__(self, stage: Stage) -> None:
         self.stage = stage
         self.beginnings = stage.beginnings
-        self._due: dict[tuple[int, datetime], DueStep] = {}
+        self._due: dict[tuple[int, datetime, str], DueStep | None] = {}
         self._texts: dict[tuple[object, ...], Rendered] = {}
 
     def play(self, walker: Walker) -> Iterator[Scene | Absence]:
@@ -161,6 +161,7 @@ class Rehearsal:
                 whom=whom,
                 run=verdict.run,
                 anchor=began,
+                zone=walker.zone,
             )
             last = journey
             scenes = list(_Walk(self, walker, journey).scenes())
@@ -174,11 +175,11 @@ class Rehearsal:
     def due(self, journey: Journey) -> DueStep | None:
         """When the journey goes on; worked out once for all who began together, unless it waits for what was said."""
         template, at = self.stage.template, journey.step
-        if journey.over or journey.deciding or isinstance(template.steps[at].when, Wait):
+        if journey.over or journey.deciding or isinstance(template.steps[at].when, Wait | AfterEvent):
             return next_due(template, journey, self.stage.zone)
-        key = (at, journey.anchor)
+        key = (at, journey.anchor, journey.zone)
         if key not in self._due:
-            self._due[key] = due(template, at, journey.anchor, self.stage.zone)
+            self._due[key] = next_due(template, journey, self.stage.zone)
         return self._due[key]
 
     def words(self, step: Step, walker: Walker, channel: Channel, day: int) -> Rendered:
@@ -243,9 +244,11 @@ class _Walk:
             self._journey = journey.decided(template, None, now)
             self._await_step()
             return
-        wait = due(template, journey.step, journey.anchor, stage.zone, since=journey.changed)
+        wait = self._rehearsal.due(journey)
+        if wait is None:
+            return
         decided = fate(wait, now)
-        note = fate_reason(wait, decided, stage.zone)
+        note = fate_reason(wait, decided, journey.zone or stage.zone)
         said = False
         if decided in (Fate.ON_TIME, Fate.LATE):
             message = self._write(wait, now, note)
@@ -273,7 +276,7 @@ class _Walk:
             return sender
         if isinstance(step.task, GiveCoupon) and step.task.batch not in self._stage.batches:
             return Unsaid(f"没有券批次 {step.task.batch}，先用 qunxing coupon import 导入")
-        day = day_of(self._journey.anchor, now, self._stage.zone)
+        day = day_of(self._journey.anchor, now, self._walker.zone or self._stage.zone)
         rendered = self._rehearsal.words(step, self._walker, channel, day)
         if not rendered.text:
             return Unsaid(f"文案无法生成：{rendered.problem}")
@@ -299,7 +302,7 @@ class _Walk:
         shut = message.channel is Channel.KF and walker.session is not None
         cap = stage.weekly_cap if template.weekly_cap is None else template.weekly_cap
         return Situation(
-            zone=stage.zone,
+            zone=walker.zone or stage.zone,
             urgent=welcome,
             marketing=marketing,
             consent=Consent.REFUSED if walker.refused else Consent.UNASKED,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from enum import StrEnum
 
 from sop.audience import Ask as Asked
@@ -17,13 +17,16 @@ from sop.message import CAPABILITIES, Channel
 from sop.render import LONGEST_TEXT, Reach, check, variables
 from sop.template import (
     After,
+    AfterEvent,
     Ask,
     AskKind,
+    AtBest,
     CheckIn,
     Confirm,
     GiveCoupon,
     NoConfirm,
     On,
+    OnDate,
     OnDay,
     OnMiss,
     OnWeekday,
@@ -77,7 +80,7 @@ def read_step(form: Form, subject: Subject, trigger: Trigger) -> Step:
     step = Step(
         id=form.identifier("id"),
         name=form.text("name"),
-        when=_when(form),
+        when=_when(form, subject),
         channel=_channel(form, subject, trigger),
         text=form.text("text", required=True, longest=LONGEST_TEXT),
         variants=tuple(_variant(one, subject) for one in form.inners("variant")),
@@ -102,29 +105,78 @@ def read_step(form: Form, subject: Subject, trigger: Trigger) -> Step:
 # ---------------------------------------------------------------- when and how
 
 
-def _when(form: Form) -> When:
+WAYS = ("best", "day", "weekday", "date", "after", "wait", "after_event")
+
+
+def _when(form: Form, subject: Subject) -> When:
     when = form.inner("when", required=True)
     if when is None:
         return After(delay=timedelta())
-    ways = [way for way in ("day", "weekday", "after", "wait") if when.has(way)]
+    ways = [way for way in WAYS if when.has(way)]
+    if ways[:2] == ["best", "day"]:  # which day the best hour is of
+        ways.remove("best" if when.values["best"] is False else "day")
     if len(ways) != 1:
         form.wrong("when", "没有写清楚什么时候" if not ways else f"{' 和 '.join(ways)} 只能写一个")
         return After(delay=timedelta())
     found = _one_way(when, ways[0])
+    if isinstance(found, AfterEvent) and subject is Subject.GROUP:
+        when.wrong("after_event", "群没有这样的信号，它说的是一个成员", example='when = { after = "2h" }')
+    when.asked.add("best")
     when.done()
     return found
 
 
 def _one_way(when: Form, way: str) -> When:
-    if way == "after":
-        return After(delay=when.span("after", required=True), window=_window(when, 24 * HOUR))
-    if way == "wait":
-        return Wait(delay=when.span("wait", required=True), window=_window(when, 24 * HOUR))
-    moment, window = when.moment("time"), _window(when, 3 * HOUR)
+    match way:
+        case "after":
+            return After(delay=when.span("after", required=True), window=_window(when, 24 * HOUR))
+        case "wait":
+            return Wait(delay=when.span("wait", required=True), window=_window(when, 24 * HOUR))
+        case "after_event":
+            return _after_event(when)
+        case "best":
+            return _best(when)
+    moment, window, workday = when.moment("time"), _window(when, 3 * HOUR), when.flag("workday")
     if way == "day":
-        return OnDay(day=when.number("day", most=400), time=moment, window=window)
+        return OnDay(day=_day(when), time=moment, window=window, workday=workday)
+    if way == "date":
+        return OnDate(date=when.day("date") or date.min, time=moment, window=window, workday=workday)
     week = when.number("week", 1, least=1, most=60)
-    return OnWeekday(weekday=when.weekday("weekday"), time=moment, week=week, window=window)
+    weekday = when.weekday("weekday")
+    return OnWeekday(weekday=weekday, time=moment, week=week, window=window, workday=workday)
+
+
+def _day(when: Form, least: int = 0) -> int:
+    return when.number("day", least, required=True, least=least, most=400)
+
+
+def _after_event(when: Form) -> AfterEvent:
+    within = when.span("within", 7 * 24 * HOUR)
+    if not within:
+        when.wrong("within", "一刻也不等，永远等不到", expected="至少 1 分钟")
+    return AfterEvent(
+        event=when.word("after_event", Signal) or Signal.REPLIED,
+        delay=when.span("delay"),
+        within=within,
+        window=_window(when, 24 * HOUR),
+    )
+
+
+def _best(when: Form) -> AtBest:
+    if not when.flag("best"):
+        when.wrong("best", "写 false 就读不出什么时候", example="when = { best = true, day = 3 }")
+    usual = AtBest(day=1)
+    found = AtBest(
+        day=_day(when, 1),
+        earliest=when.moment("from") if when.has("from") else usual.earliest,
+        latest=when.moment("to") if when.has("to") else usual.latest,
+        window=_window(when, 3 * HOUR),
+        workday=when.flag("workday"),
+    )
+    when.asked |= {"from", "to"}
+    if not found.hours:
+        when.wrong("to", "from 到 to 之间没有一个半点可以选", expected="比 from 晚，至少隔一小时")
+    return found
 
 
 def _window(when: Form, default: timedelta) -> timedelta:

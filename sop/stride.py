@@ -13,7 +13,19 @@ from datetime import UTC, datetime, time, timedelta
 
 from sop.journey import due
 from sop.message import Channel
-from sop.template import After, Finish, OnDay, OnWeekday, Step, Subject, Template, Wait, When
+from sop.template import (
+    After,
+    AfterEvent,
+    Finish,
+    OnDate,
+    OnDay,
+    OnWeekday,
+    Step,
+    Subject,
+    Template,
+    Wait,
+    When,
+)
 from sop.timing import at_local, local_day, next_weekday
 
 MOMENT = timedelta(milliseconds=1)  # the finest difference between two instants that are kept
@@ -39,6 +51,7 @@ class Stride:
     to_group: bool
     to: int
     since: datetime
+    zone: str = ""  # of these journeys; empty: the community's
     until: datetime = NEVER
     ends: bool = False
     moment: datetime | None = None
@@ -46,9 +59,19 @@ class Stride:
 
 
 def strides(
-    template: Template, at: int, now: datetime, zone: str, *, first: datetime, last: datetime
+    template: Template,
+    at: int,
+    now: datetime,
+    zone: str,
+    *,
+    first: datetime,
+    last: datetime,
+    own_zone: str = "",
 ) -> list[Stride]:
-    """How those who began between ``first`` and ``last`` take step ``at`` now; empty when each is a case of their own."""
+    """How those who began between ``first`` and ``last`` take step ``at`` now; empty when each is a case of their own.
+
+    ``zone`` is the community's, ``own_zone`` that of these journeys, where they have one.
+    """
     if not 0 <= at < len(template.steps) or not _alike(template, template.steps[at]):
         return []
     step, to = template.steps[at], template.following(at)
@@ -63,10 +86,11 @@ def strides(
         to_group=template.subject is Subject.GROUP,
         to=to,
         since=first,
+        zone=own_zone,
     )
     if to >= len(template.steps):
         return [replace(found, ends=True)] if template.finish == Finish() else []
-    return list(_onwards(found, template, now, zone, last))
+    return list(_onwards(found, template, now, own_zone or zone, last))
 
 
 def said_of(template: Template, step: Step) -> str:
@@ -75,7 +99,7 @@ def said_of(template: Template, step: Step) -> str:
 
 
 def _alike(template: Template, step: Step) -> bool:
-    if template.exit.tags is not None or step.branches:
+    if template.exit.tags is not None or step.branches or isinstance(step.when, AfterEvent):
         return False
     return step.channel is not Channel.WELCOME
 
@@ -100,9 +124,10 @@ def _onwards(found: Stride, template: Template, now: datetime, zone: str, last: 
 def _until(when: When, since: datetime, zone: str) -> datetime | None:
     """Whoever begins from ``since`` on and before this instant has the step together; None when nobody can say."""
     match when:
-        case After() | Wait():
+        case After() | Wait() | OnDate():
             return NEVER
         case OnDay():
             return at_local(local_day(since, zone) + timedelta(days=1), time(), zone)
         case OnWeekday(weekday=weekday, time=moment):
             return next_weekday(since, weekday, moment, zone) + MOMENT
+    return None

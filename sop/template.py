@@ -82,6 +82,8 @@ class Trigger:
 
 
 # ---------------------------------------------------------------- when a step is due
+#
+# A ``workday`` is moved to the next day on which people work, when they do not.
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +93,7 @@ class OnDay:
     day: int
     time: time
     window: timedelta = 3 * HOUR
+    workday: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +104,33 @@ class OnWeekday:
     time: time
     week: int = 1
     window: timedelta = 3 * HOUR
+    workday: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnDate:
+    """A day of the calendar, whenever the journey began."""
+
+    date: date
+    time: time
+    window: timedelta = 3 * HOUR
+    workday: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class AtBest:
+    """``day`` local days (1 or more) after the journey began, at the hour at which most follow, within these limits."""
+
+    day: int
+    earliest: time = time(8)
+    latest: time = time(22)  # not included
+    window: timedelta = 3 * HOUR
+    workday: bool = False
+
+    @property
+    def hours(self) -> tuple[int, ...]:
+        """The hours of the day whose half lies within the limits: it is always said at half past."""
+        return tuple(hour for hour in range(24) if self.earliest <= time(hour, 30) < self.latest)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +149,17 @@ class Wait:
     window: timedelta = 24 * HOUR
 
 
-When = OnDay | OnWeekday | After | Wait
+@dataclass(frozen=True, kw_only=True)
+class AfterEvent:
+    """So long after the member last did this, since the journey began; who does not do it ``within`` that time misses it."""
+
+    event: Signal
+    delay: timedelta
+    within: timedelta = 7 * 24 * HOUR
+    window: timedelta = 24 * HOUR
+
+
+When = OnDay | OnWeekday | OnDate | AtBest | After | Wait | AfterEvent
 
 
 # ---------------------------------------------------------------- what a step says and asks

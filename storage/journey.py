@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, func, select, update
 
 from sop.journey import Journey, JourneyState, next_due
-from sop.template import Finish, Subject, Template
+from sop.template import Finish, Signal, Subject, Template
 from storage.due import DECIDING, STEP, Due, DueStore
 from storage.engine import insert_into
 from storage.instant import from_ms, to_ms
@@ -104,6 +104,14 @@ class JourneyStore:
                 .values(step=step, deciding=deciding, changed_at=to_ms(self._now))
             )
 
+    def hear(self, further: Iterable[Journey]) -> None:
+        """Keep what these journeys have heard."""
+        for one in further:
+            heard = {str(signal): to_ms(at) for signal, at in one.heard.items()}
+            self._connection.execute(
+                update(journey).where(journey.c.id == one.id, _UNDER_WAY).values(heard=heard)
+            )
+
     def finish(self, template: Template, ids: Collection[int]) -> None:
         """Let what follows the end of a template happen, where something does."""
         if template.finish != Finish():
@@ -184,6 +192,8 @@ def _row(begun: Journey, now: datetime) -> dict[str, Any]:
         "state": str(begun.state),
         "step": begun.step,
         "reason": begun.reason,
+        "zone": begun.zone,
+        "heard": {str(signal): to_ms(at) for signal, at in begun.heard.items()},
         "anchor_at": to_ms(begun.anchor),
         "changed_at": to_ms(now),
     }
@@ -203,4 +213,6 @@ def _journey(row: Any) -> Journey:
         anchor=from_ms(row.anchor_at),
         changed=from_ms(row.changed_at),
         deciding=row.deciding,
+        zone=row.zone,
+        heard={Signal(signal): from_ms(at) for signal, at in row.heard.items()},
     )

@@ -388,6 +388,7 @@ def _member(row: Any, tags: frozenset[str], seats: frozenset[str], kinds: frozen
         staff=bool(row.staff),
         bot=bool(row.bot),
         avatar=row.avatar,
+        zone=row.zone,
         tier_since=from_ms(row.tier_at),
         first_seen=from_ms(row.seen_at),
         last_active=from_ms(row.active_at) if row.active_at else None,

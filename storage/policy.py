@@ -21,6 +21,7 @@ from storage.kf import KfStore, Place
 from storage.outbox import Entry
 from storage.pause import PauseStore
 from storage.tables import friend, groups, outbox, position
+from storage.zone import ZoneStore
 
 COUNTED = (State.SENDING, State.CREATED, State.CONFIRMED, State.SENT, State.UNKNOWN)
 
@@ -65,6 +66,7 @@ class _Known:
     sessions: dict[Place, Session]
     answered: dict[Place, int]
     paused: frozenset[str]
+    zones: dict[str, str]
 
     @classmethod
     def gather(cls, connection: Connection, entries: Sequence[Entry], now: datetime) -> _Known:
@@ -83,6 +85,7 @@ class _Known:
             sessions=sessions,
             answered=kf.answered(sessions, but=own),
             paused=PauseStore(connection, now).paused(),
+            zones=ZoneStore(connection).of(members, chats),
         )
 
     def count(self, entry: Entry, now: datetime) -> None:
@@ -104,7 +107,7 @@ class _Known:
         message = entry.message
         template = template_of(message.template, message.template_version) if message.template else None
         return Situation(
-            zone=house.zone,
+            zone=self.zones.get(entry.recipient) or house.zone,
             urgent=message.urgent,
             marketing=message.marketing,
             consent=Consent.REFUSED if message.to_member in self.refused else Consent.UNASKED,

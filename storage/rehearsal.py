@@ -22,6 +22,7 @@ from storage.kf import KfStore, Place
 from storage.member import MemberStore
 from storage.policy import quota_of, sent_to
 from storage.tables import coupon_batch, member, outbox
+from storage.zone import ZoneStore
 
 PAGE = 1000  # members read at a time
 
@@ -58,6 +59,7 @@ class RehearsalStore:
         last = JourneyStore(self._connection, self._now).latest(template.id, ids)
         quota = quota_of(self._connection, ids)
         sent = sent_to(self._connection, ids, outbox.c.member, self._now - WEEK, ())
+        zones = ZoneStore(self._connection).of(ids)
         places = self._places(template, ids)
         kf = KfStore(self._connection)
         sessions = kf.sessions(places.values())
@@ -72,6 +74,7 @@ class RehearsalStore:
                 sent=tuple(sent.get(one.id, ())),
                 session=sessions.get(places[one.id]),
                 answered=answered.get(places[one.id], 0),
+                zone=zones.get(one.id, ""),
             )
             for one in people
         ]
@@ -102,6 +105,7 @@ class RehearsalStore:
                 last=last.get(one.id),
                 quota_until=quota.get(one.id),
                 sent=tuple(sent.get(one.id, ())),
+                zone=one.zone,
             )
             for one in groups
         ]

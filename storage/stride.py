@@ -19,17 +19,17 @@ from sop.stride import Stride
 from storage.instant import from_ms, to_ms
 
 _PLACES = """
-SELECT journey.template, journey.version, journey.step, MIN(journey.anchor_at) AS first, MAX(journey.anchor_at) AS last
+SELECT journey.template, journey.version, journey.step, journey.zone, MIN(journey.anchor_at) AS first, MAX(journey.anchor_at) AS last
 FROM due JOIN journey ON journey.id = CAST(due.whom AS BIGINT)
 WHERE due.id IN {ids} AND due.what = 'step' AND journey.state = 'active' AND NOT journey.deciding
-GROUP BY journey.template, journey.version, journey.step
+GROUP BY journey.template, journey.version, journey.step, journey.zone
 """
 _LEFT = "SELECT id FROM due WHERE id IN {ids} AND what = 'step' AND due_at <= :now ORDER BY id"
 
 # of a stride is who stands at its step, began in its stretch, and whose step is on time
 _MINE = """
     journey.state = 'active' AND NOT journey.deciding AND journey.step = stride.at
-    AND stride.template = journey.template AND stride.version = journey.version
+    AND stride.template = journey.template AND stride.version = journey.version AND stride.zone = journey.zone
     AND journey.anchor_at >= stride.since AND journey.anchor_at < stride.until
 """
 _READY = f"""
@@ -50,7 +50,7 @@ _WALKED = """
 _SQLITE_IDS = "(SELECT value FROM json_each(:ids))"
 _SQLITE_FIELDS = (
     "template", "version", "at", "occurrence", "step", "channel", "marketing", "why", "to_group",
-    "since", "until", "further", "awaited", "moment", "delay",
+    "since", "until", "zone", "further", "awaited", "moment", "delay",
 )  # fmt: skip
 _SQLITE_STRIDE = f"""WITH stride AS MATERIALIZED (
     SELECT {", ".join(f"value ->> '{name}' AS {name}" for name in _SQLITE_FIELDS)} FROM json_each(:strides))"""
@@ -83,7 +83,7 @@ _POSTGRES_IDS = "(SELECT unnest(CAST(:ids AS bigint[])))"
 _POSTGRES = text(f"""
 WITH stride AS MATERIALIZED (SELECT * FROM json_to_recordset(CAST(:strides AS json)) AS stride (
     template text, version int, at int, occurrence text, step text, channel text, marketing bool, why text,
-    to_group bool, since bigint, until bigint, further int, awaited text,
+    to_group bool, since bigint, until bigint, zone text, further int, awaited text,
     moment bigint, delay bigint, number int)),
 walked AS (
     UPDATE journey SET {_WALKED} FROM due, stride
@@ -114,7 +114,8 @@ class StrideStore:
         """Where those stand whose waits these are."""
         rows = self._ask(_PLACES, ids)
         return [
-            Place(row.template, row.version, row.step, from_ms(row.first), from_ms(row.last)) for row in rows
+            Place(row.template, row.version, row.step, from_ms(row.first), from_ms(row.last), row.zone)
+            for row in rows
         ]
 
     def take(self, strides: Sequence[Stride], ids: Sequence[int]) -> int:
@@ -152,13 +153,14 @@ def _asking(question: str, on_sqlite: bool) -> TextClause:
 
 @dataclass(frozen=True)
 class Place:
-    """A step of a version, and when the first and the last of those began who stand there."""
+    """A step of a version, and when the first and the last of those began who stand there, of one time zone."""
 
     template: str
     version: int
     step: int
     first: datetime
     last: datetime
+    zone: str
 
 
 def _plain(number: int, stride: Stride) -> dict[str, Any]:
@@ -174,6 +176,7 @@ def _plain(number: int, stride: Stride) -> dict[str, Any]:
         "to_group": stride.to_group,
         "since": to_ms(stride.since),
         "until": to_ms(stride.until),
+        "zone": stride.zone,
         "further": stride.to,
         "awaited": "" if stride.ends else str(stride.to),
         "moment": 0 if stride.moment is None else to_ms(stride.moment),

@@ -282,6 +282,9 @@ member = Table(
     Column("source", String(64), nullable=False, server_default=""),
     Column("tier", String(16), nullable=False, server_default="new"),
     Column("tier_at", Instant, nullable=False, server_default="0"),
+    Column(
+        "zone", String(48), nullable=False, server_default=""
+    ),  # whose clock they live by; empty: their group's
     Column("seen_at", Instant, nullable=False),  # first seen
     Column("active_at", Instant, nullable=False, server_default="0"),  # last activity
     # who else is the same WeChat person
@@ -563,11 +566,38 @@ journey = Table(
     # the step was said; what the member does now decides where the journey goes on
     Column("deciding", Boolean, nullable=False, server_default=false()),
     Column("reason", Text, nullable=False, server_default=""),
+    Column(
+        "zone", String(48), nullable=False, server_default=""
+    ),  # as it was when it began; empty: the community's
+    Column(
+        "heard", JSON, nullable=False, server_default=text("'{}'")
+    ),  # signal → when it was last heard, of those a step waits for
     Column("anchor_at", Instant, nullable=False),  # day offsets count from here
     Column("changed_at", Instant, nullable=False),
     UniqueConstraint("template", "whom", "run"),
     Index("ix_journey_whom", "whom"),
     Index("ix_journey_state", "template", "state"),
+)
+
+hour_choice = Table(
+    "hour_choice",  # at which hour a step with a best hour was planned
+    metadata,
+    Column("journey", BigInteger, primary_key=True),
+    Column("step", String(64), primary_key=True),
+    Column("minute", SmallInteger, nullable=False),  # of the local day
+    Column("learnt", Boolean, nullable=False),  # false: the usual hour, to compare with
+    Column("chosen_at", Instant, nullable=False),
+    Index("ix_hour_choice_chosen_at", "chosen_at"),  # what has had its time
+)
+
+hour = Table(
+    "hour",  # what followed our messages by hour of the week; older ones weigh less
+    metadata,
+    Column("group_id", String(64), primary_key=True),  # of the reader; empty: of none
+    Column("tier", String(16), primary_key=True),
+    Column("hour", SmallInteger, primary_key=True),  # 0 is Monday from midnight to one, local time
+    Column("sends", Float, nullable=False),
+    Column("hits", Float, nullable=False),
 )
 
 interaction_run = Table(

@@ -44,6 +44,7 @@ from storage.template import TemplateStore
 from storage.tier import TierStore
 from storage.trail import TrailStore
 from storage.way import WayStore
+from storage.zone import ZoneStore
 
 
 class Tx:
@@ -140,6 +141,10 @@ class Tx:
     @cached_property
     def fields(self) -> FieldStore:
         return FieldStore(self.connection)
+
+    @cached_property
+    def zones(self) -> ZoneStore:
+        return ZoneStore(self.connection)
 
     @cached_property
     def journeys(self) -> JourneyStore:

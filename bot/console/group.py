@@ -9,16 +9,18 @@ from typing import Any
 
 from aiohttp import web
 
-from bot.console.page import Page, live, living, render, room, way, whole
+from bot.console.page import Page, form, go, live, living, render, room, way, whole
 from bot.console.words import light
 from sop.engagement import NOTES, PARTS, explain
 from sop.formula import STANDARD
+from sop.zone import is_zone, nearest
 from storage import report
 from storage.alarm import open_alarms
 from storage.engagement import EngagementStore
 from storage.engine import Connection
 from storage.outbox import OutboxStore
 from storage.report import GroupLine
+from storage.zone import ZoneStore
 
 SITTERS = 50
 ORDER = {"red": 0, "amber": 1, "green": 2, "unknown": 3}
@@ -148,7 +150,20 @@ async def shown(request: web.Request) -> web.Response:
     )
 
 
+async def zone(request: web.Request) -> web.Response:
+    """Whose clock the group lives by; empty for the community's."""
+    here, group_id = room(request), request.match_info["group"]
+    name = (await form(request)).get("zone", "").strip()
+    if name and not is_zone(name):
+        return go(f"/groups/{group_id}", f"没有「{name[:40]}」这个时区，最像的是 {nearest(name)}。")
+    if not await here.write(lambda c: ZoneStore(c).keep_of_group(group_id, name)):
+        raise web.HTTPNotFound
+    await here.did(request, "set a group's time zone", f"{group_id}: {name}")
+    return go(f"/groups/{group_id}", "时区已保存，新开始的旅程按它走。")
+
+
 PAGES = (
+    Page("POST", "/groups/{group}/zone", zone),
     Page("GET", "/groups", listed),
     Page("GET", "/groups/live", fresh),
     Page("GET", "/groups/{group}", shown),

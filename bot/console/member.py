@@ -9,6 +9,7 @@ from aiohttp import web
 from bot.console.page import Page, Room, form, go, is_part, render, room, signed_in, whole
 from sop.member import Member
 from sop.update import TagRequested
+from sop.zone import is_zone, nearest
 from storage import report
 from storage.consent import ConsentStore
 from storage.coupon import CouponStore
@@ -20,6 +21,7 @@ from storage.member import MemberStore
 from storage.outbox import OutboxStore
 from storage.tag import TagStore
 from storage.why import WhyStore
+from storage.zone import ZoneStore
 
 EACH = 30
 LONGEST_TAG = 30
@@ -147,7 +149,21 @@ async def remark(request: web.Request) -> web.Response:
     return go(f"/members/{member_id}", "备注已保存，正在写到企业微信。")
 
 
+async def zone(request: web.Request) -> web.Response:
+    """Whose clock the member lives by; empty for their group's, or the community's."""
+    here, member_id = room(request), request.match_info["member"]
+    name = (await form(request)).get("zone", "").strip()
+    if name and not is_zone(name):
+        return go(f"/members/{member_id}", f"没有「{name[:40]}」这个时区，最像的是 {nearest(name)}。")
+    if await here.read(lambda c: _members(c, here).get(member_id)) is None:
+        raise web.HTTPNotFound
+    await here.write(lambda c: ZoneStore(c).keep({member_id: name}))
+    await here.did(request, "set a member's time zone", f"{member_id}: {name}")
+    return go(f"/members/{member_id}", "时区已保存，新开始的旅程按它走。")
+
+
 PAGES = (
+    Page("POST", "/members/{member}/zone", zone),
     Page("POST", "/members/{member}/remark", remark),
     Page("GET", "/members", listed),
     Page("GET", "/members/{member}", shown),

@@ -20,8 +20,10 @@ from sop.link import allowed, objection
 from sop.message import Channel
 from sop.template import (
     After,
+    AfterEvent,
     Ask,
     AskKind,
+    AtBest,
     CheckIn,
     Confirm,
     Exit,
@@ -29,6 +31,7 @@ from sop.template import (
     Goal,
     NoConfirm,
     On,
+    OnDate,
     OnDay,
     OnMiss,
     OnWeekday,
@@ -308,6 +311,7 @@ TEXTS = st.sampled_from(
 AUDIENCES = st.sampled_from([Is("职场新人"), Not(Is("已购")), Some((Is("a b"), Is('c"d')))])
 SPANS = st.integers(1, 10**6).map(lambda seconds: timedelta(seconds=seconds))
 MOMENTS = st.builds(time, st.integers(0, 23), st.integers(0, 59), st.integers(0, 59))
+DATES = st.dates(date(2000, 1, 1), date(2099, 12, 31))
 OPTIONS = st.sampled_from(
     [options_of([("美式", "美式党"), ("拿铁", "")]), options_of([("a", ""), ("b", "c"), ("d", "")])]
 )
@@ -329,6 +333,9 @@ WHENS = st.one_of(
     st.builds(OnDay, day=st.integers(0, 9), time=MOMENTS, window=SPANS),
     st.builds(OnWeekday, weekday=st.integers(0, 6), time=MOMENTS, week=st.integers(1, 4), window=SPANS),
     st.builds(After, delay=SPANS, window=SPANS),
+    st.builds(OnDate, date=DATES, time=MOMENTS, window=SPANS, workday=st.booleans()),
+    st.builds(AtBest, day=st.integers(1, 9), window=SPANS, workday=st.booleans()),
+    st.builds(AfterEvent, event=st.sampled_from(Signal), delay=SPANS, within=SPANS, window=SPANS),
 )
 STEPS = st.builds(
     Step,
@@ -354,7 +361,7 @@ TRIGGERS = st.one_of(
     st.builds(Trigger, on=st.just(On.SILENCE), days=st.integers(1, 365)),
     st.builds(Trigger, on=st.just(On.WEEKLY), weekday=st.integers(0, 6), time=MOMENTS),
     st.builds(Trigger, on=st.just(On.MONTHLY), day=st.integers(1, 31), time=MOMENTS),
-    st.builds(Trigger, on=st.just(On.DATE), date=st.dates(date(2026, 1, 1)), time=MOMENTS),
+    st.builds(Trigger, on=st.just(On.DATE), date=DATES, time=MOMENTS),
 )
 ITEM = Item("coffee", "段子\n两行", "喝什么？", options_of([("美式", "美式党"), ("拿铁", "")]))
 TEMPLATES = st.builds(

@@ -7,12 +7,13 @@ from datetime import UTC, date, datetime, time
 import pytest
 
 from sop.errors import TemplateError
-from sop.field import MemberDate, anniversaries, read_dates
+from sop.field import MemberDate, anniversaries, read_members
 from sop.file import read, write
 from sop.holiday import holiday_on, is_workday
 from sop.journey import next_slot, starts
 from sop.template import On, Trigger
 from sop.update import TagChanged
+from sop.zone import is_zone
 
 ZONE = "Asia/Shanghai"
 NINE = time(9)
@@ -132,9 +133,11 @@ def test_a_wrong_trigger_is_refused_at_its_key(trigger: str, key: str) -> None:
 
 
 def test_days_are_read_from_a_file() -> None:
-    found = read_dates("\ufeffmember,birthday,入会\r\nlin,1990-02-28,2024-01-05\r\nzhou,,2024-02-01\r\n\r\n")
+    brought = read_members(
+        "\ufeffmember,birthday,入会\r\nlin,1990-02-28,2024-01-05\r\nzhou,,2024-02-01\r\n\r\n"
+    )
 
-    assert found == [
+    assert brought.dates == [
         MemberDate("lin", "birthday", date(1990, 2, 28), 2),
         MemberDate("lin", "入会", date(2024, 1, 5), 2),
         MemberDate("zhou", "入会", date(2024, 2, 1), 3),
@@ -152,12 +155,40 @@ def test_days_are_read_from_a_file() -> None:
         ("member,birthday\n,1990-02-28\n", 2, 1),
         ("member,birthday\nlin,1990-02-28,x\n", 2, 3),
         ("member,birthday\nlin,1990-02-28\nlin,1990-03-01\n", 3, 2),
+        ("member,zone\nlin,CST\n", 2, 2),
+        ("member,zone\nlin,Asia/Shanghai\nlin,Europe/Berlin\n", 3, 2),
     ],
 )
 def test_a_file_with_a_mistake_is_refused_where_it_is(text: str, line: int, column: int) -> None:
     with pytest.raises(TemplateError) as refused:
-        read_dates(text)
+        read_members(text)
 
     problem = refused.value.problems[0]
     assert (problem.line, problem.column) == (line, column)
     assert problem.expected
+
+
+def test_zones_are_read_from_the_same_file() -> None:
+    brought = read_members("member,birthday,时区\nlin,,America/New_York\nzhou,1990-02-28,\n")
+
+    assert brought.zones == {"lin": "America/New_York"}
+    assert [one.member for one in brought.dates] == ["zhou"]
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("asia/shanghai", "Asia/Shanghai"),
+        ("Asia/Shanghia", "Asia/Shanghai"),
+        ("New York", "America/New_York"),
+        ("berlin", "Europe/Berlin"),
+        ("北京", "Asia/Shanghai"),
+    ],
+)
+def test_a_zone_that_is_none_is_answered_with_the_nearest(written: str, meant: str) -> None:
+    with pytest.raises(TemplateError) as refused:
+        read_members(f"member,zone\nlin,{written}\n")
+
+    [problem] = refused.value.problems
+    assert problem.example == meant
+    assert is_zone(meant)
