@@ -274,7 +274,7 @@ class Errands:
             return
         first = unknown[0].message
         store.trail.messages(ids, "在平台上查到了这条群发任务，不用重发")
-        store.adopt(ids, found, reason=f"等待 {first.sender} 在企业微信里确认发送")
+        store.adopt(ids, found, reason=f"等待「{first.sender}」在企业微信里确认发送")
         TaskStore(connection).open(Task(found, first.sender, bool(first.to_group), State.CREATED, now))
         ErrandStore(connection).add(
             Errand(

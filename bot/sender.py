@@ -277,7 +277,7 @@ class Sender:
             State.CREATED,
             fence=self._fence,
             number=number,
-            reason=f"等待 {parcel.sender} 在企业微信里确认发送",
+            reason=f"等待「{parcel.sender}」在企业微信里确认发送",
         )
 
     async def _went_wrong(self, parcel: Parcel, entries: Sequence[Entry], error: SendError) -> None:

@@ -171,7 +171,7 @@ def _pass_on(entry: Entry, staff: str, reason: str, ctx: Context) -> None:
     """Another employee says it, and it is written down why."""
     known = ctx.tx.members.get(staff)
     ctx.tx.staff.pass_on(entry, staff)
-    ctx.tx.trail.messages([entry.id], f"{reason}，换由 {known.called if known else staff} 来发")
+    ctx.tx.trail.messages([entry.id], f"{reason}，换由「{known.called if known else staff}」来发")
 
 
 def _recall(entries: Sequence[Entry], reason: str, ctx: Context) -> None:
@@ -194,7 +194,7 @@ def settle(told: TaskReported, ctx: Context) -> None:
     if task is None or not (told.confirmed or told.cancelled):
         return
     if told.confirmed:
-        reason = f"{told.sender} 已确认，等平台回报结果"
+        reason = f"「{told.sender}」已确认，等平台回报结果"
         ctx.tx.tasks.move(told.task, State.CREATED, State.CONFIRMED, reason, ctx.now)
     recipients = [recipient for recipient, _, _ in told.results]
     entries = {entry.recipient: entry for entry in ctx.tx.tasks.to(told.task, recipients)}
@@ -214,7 +214,7 @@ def _take_back(task: Task, ctx: Context) -> None:
     tasks.close(number, State.CANCELLED)
     tasks.move(number, State.CONFIRMED, State.REFUSED, "员工确认后任务被撤回，没有送达", now)
     tasks.move(number, State.CREATED, State.WAITING, "原来的群发任务撤回了，重新建一个", now, alive_at=now)
-    late = f"{task.sender} 没有在发送窗口内确认，任务已撤回"
+    late = f"「{task.sender}」没有在发送窗口内确认，任务已撤回"
     tasks.move(number, State.CREATED, State.CANCELLED, late, now)
 
 

@@ -31,4 +31,4 @@ def settle(told: MomentReported, ctx: Context) -> None:
     if not told.published:
         return
     waiting = [entry.id for entry in ctx.tx.outbox.of_task(told.job) if entry.state is State.CREATED]
-    ctx.tx.outbox.move(waiting, State.SENT, reason=f"{told.sender} 已发表")
+    ctx.tx.outbox.move(waiting, State.SENT, reason=f"「{told.sender}」已发表")

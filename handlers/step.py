@@ -161,7 +161,7 @@ class Scribe:
     def _coupon(self, batch_id: str, owner: str, template: Template, step: Step) -> dict[str, Any] | Unsaid:
         batch = self._batches.get(batch_id)
         if batch is None:
-            return Unsaid(f"没有券批次 {batch_id}，先用 qunxing coupon import 导入")
+            return Unsaid(f"没有券批次「{batch_id}」，先把券码导入进来")
         page = self._tracked(f"/m/coupon/{batch_id}", owner, batch.name, template, step)
         return {"task": page, "coupon": {"name": batch.name}}
 

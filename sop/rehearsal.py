@@ -275,7 +275,7 @@ class _Walk:
         if isinstance(sender, Unsaid):
             return sender
         if isinstance(step.task, GiveCoupon) and step.task.batch not in self._stage.batches:
-            return Unsaid(f"没有券批次 {step.task.batch}，先用 qunxing coupon import 导入")
+            return Unsaid(f"没有券批次「{step.task.batch}」，先把券码导入进来")
         day = day_of(self._journey.anchor, now, self._walker.zone or self._stage.zone)
         rendered = self._rehearsal.words(step, self._walker, channel, day)
         if not rendered.text:

@@ -50,7 +50,7 @@ def sender_for(channel: Channel, senders: Senders, called: str) -> str | Unsaid:
         Channel.WEBHOOK: senders.webhook,
         Channel.WELCOME: senders.greeter or senders.staff,
     }.get(channel, senders.staff)
-    return sender or Unsaid(f"{called} 没有可以代发的员工")
+    return sender or Unsaid(f"「{called}」没有可以代发的员工")
 
 
 def not_before(channel: Channel, now: datetime) -> datetime | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,6 +25,13 @@ FATES: dict[str, str] = {
     "unsaid": "没有说出来",
     "failed": "出错了",
 }  # what the list of missed steps says, in words
+KNOWN = frozenset({"TA", "ID", "IP", "API"})  # what operators say in Latin letters themselves
+FOREIGN = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
+NAMED = re.compile(r"「[^」]*」|运营 \S+")  # whatever stands there is somebody's or something's name
+ASIDE = re.compile(r"（[^（）]*(?:错误码|[A-Za-z]{2,})[^（）]*）")
+BEHIND = re.compile(r"(?<=[，；：])")
+GAP = 0xE000  # from here on, characters that stand for names
+UNSPEAKABLE = "企业微信没有接受，要请管理员看一下"
 
 AWAITED = {
     State.CREATED: "等 {} 在企业微信里点确认",
@@ -78,13 +86,26 @@ class Missed:
     noticed: datetime
 
 
+def plainly(reason: str) -> str:
+    """A reason without what only an administrator reads: error numbers, keys, what to click. The trace has it whole."""
+    names = NAMED.findall(reason)
+    places = [chr(GAP + number) for number in range(len(names))]
+    gaps = iter(places)
+    told = ASIDE.sub("", NAMED.sub(lambda _: next(gaps), reason)).partition("。")[0]
+    clauses = [clause for clause in BEHIND.split(told) if set(FOREIGN.findall(clause)) <= KNOWN]
+    said = "".join(clauses).rstrip("，；：") or UNSPEAKABLE
+    for place, name in zip(places, names, strict=True):
+        said = said.replace(place, name)
+    return said
+
+
 def of_message(told: Told, zone: str, *, before: Sequence[Mark] = ()) -> Because:
     """Why somebody got, will get or does not get this message; ``before`` is what led to its being written."""
     return Because(_line(told, zone), (*before, *_marks(told)))
 
 
 def _line(told: Told, zone: str) -> str:
-    because = f"：{told.reason}" if told.reason else ""
+    because = f"：{plainly(told.reason)}" if told.reason else ""
     what = told.why or "这条消息"
     return {
         State.PLANNED: f"{what}到点了，正在写文案",
@@ -189,13 +210,13 @@ def _line_of(template: Template, zone: str, standing: Standing) -> str:
     if journey.state is JourneyState.HELD_OUT:
         return f"进了{name}的对照组，只观察不发送"
     if journey.state is JourneyState.EXITED:
-        return f"{name}提前结束：{journey.reason}"
+        return f"{name}提前结束：{plainly(journey.reason)}"
     if still and not journey.over:
         return f"{name}{still}。恢复后再发"
     newest = max(told, key=lambda one: one.written, default=None)
     last = max(missed, key=lambda one: one.noticed, default=None)
     if last is not None and (newest is None or last.noticed > newest.written):
-        return f"{name}的「{last.step}」{FATES.get(last.fate, last.fate)}：{last.reason}"
+        return f"{name}的「{last.step}」{FATES.get(last.fate, last.fate)}：{plainly(last.reason)}"
     if newest is not None:
         return _line(newest, zone)
     if journey.over:

@@ -38,7 +38,7 @@ class Credentials:
         for app in self.settings.apps:
             if name in ("", app.name):
                 return app
-        raise Blocked(f"没有配置应用 {name or '（任何一个）'}，请在 config.toml 填写 [[wecom.app]]")
+        raise Blocked(f"没有配置应用「{name or '任何一个'}」，请在 config.toml 填写 [[wecom.app]]")
 
     def of_app(self, app: App) -> Credential:
         return self._credential(app.secret, f"wecom.app {app.name}")
@@ -56,7 +56,7 @@ class Credentials:
         """The key of a webhook; it is a secret."""
         key = self.settings.webhooks.get(name, "")
         if not key:
-            raise Blocked(f"没有配置群机器人 {name}，请在 config.toml 填写 [[wecom.webhook]]")
+            raise Blocked(f"没有配置群机器人「{name}」，请在 config.toml 填写 [[wecom.webhook]]")
         return key
 
     def configured(self) -> tuple[Credential, ...]:

@@ -152,7 +152,7 @@ async def test_a_plan_without_its_batch_says_nothing_and_says_why(world: World) 
 
     assert world.waiting_for("linmo") == []
     (missed,) = await world.missed()
-    assert "没有券批次 latte" in missed
+    assert "没有券批次「latte」" in missed
 
 
 # ---------------------------------------------------------------- how it is told

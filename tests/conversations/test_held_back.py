@@ -123,7 +123,7 @@ async def test_who_is_nobody_s_friend_has_nobody_to_hear_it_from(world: World) -
     await evening(world, 3)
 
     assert await stranger.pushes() == []
-    assert await world.missed() == ["路过 没有可以代发的员工"]
+    assert await world.missed() == ["「路过」没有可以代发的员工"]
 
 
 async def test_who_comes_back_hears_from_us_again(world: World) -> None:

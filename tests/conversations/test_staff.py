@@ -105,7 +105,7 @@ async def test_what_nobody_confirmed_in_time_is_recalled_and_says_so(world: Worl
 
     assert task.cancelled is not None
     (push,) = await lin.pushes()
-    assert (push.state, push.reason) == (State.CANCELLED, "linmo 没有在发送窗口内确认，任务已撤回")
+    assert (push.state, push.reason) == (State.CANCELLED, "「linmo」没有在发送窗口内确认，任务已撤回")
 
 
 async def test_待办_lists_what_waits_for_the_one_who_asks(world: World) -> None:

@@ -79,7 +79,7 @@ def test_what_one_owner_never_confirmed_is_taken_back_with_a_reason(saturday: Da
     post = saturday.posts[INNER]
 
     assert post.state is State.CANCELLED
-    assert post.reason == "chenyi 没有在发送窗口内确认，任务已撤回"
+    assert post.reason == "「chenyi」没有在发送窗口内确认，任务已撤回"
     assert saturday.heard[INNER] == []
 
 

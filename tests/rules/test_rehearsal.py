@@ -87,7 +87,7 @@ def test_who_has_no_friend_among_the_staff_is_told_nothing() -> None:
     [scene] = played(STAGE, replace(LIN, senders=Senders()))
 
     assert isinstance(scene, Scene)
-    assert (scene.outcome, scene.reason) == (Outcome.UNSAID, "小林 没有可以代发的员工")
+    assert (scene.outcome, scene.reason) == (Outcome.UNSAID, "「小林」没有可以代发的员工")
 
 
 def test_who_does_not_belong_does_not_begin() -> None:
