@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from handlers.context import Context
 from handlers.filters import Ticked, Waited
@@ -25,10 +25,14 @@ from sop.tier import (
 from sop.update import ClockTicked, FriendAdded, Kind, MembersJoined, WaitEnded
 from storage.due import Due
 from storage.outbox import Entry
+from storage.tier import Standing
 
 router = Router("tier")
 
 CHECK = "tier.check"
+REVIEW = "tier.review"  # the wait for the rest of the daily look
+MOVED_AT_ONCE = 50  # in one transaction, with everything that sets off
+BREATH = timedelta(milliseconds=200)  # between, in which callbacks are stored
 DAY = timedelta(days=1)
 MOST_TASKS = 100
 DEEDS = frozenset({"answered", "checked_in", "visited"})
@@ -154,13 +158,33 @@ def _fits(entry: Entry, task: Task, deed: Activity, ctx: Context) -> bool:
 @router.observe(Kind.CLOCK_TICKED, where=Ticked("day"))
 def review_everybody(ticked: ClockTicked, ctx: Context) -> None:
     """Move up who comes often, and down who stays away; nobody in their first week, which has looks of its own."""
-    today = local_day(ctx.now, ctx.settings.zone)
-    for standing in ctx.tx.tiers.standings(today, ctx.settings.zone):
-        habit = best(standing.habits, today)
-        if habit is None or (
-            standing.tier is Tier.NEW and ctx.now - standing.first_seen < DAY * (LATER_DAYS + 1)
-        ):
+    _review(local_day(ctx.now, ctx.settings.zone), "", ctx)
+
+
+@router.observe(Kind.WAIT_ENDED, where=Waited(REVIEW))
+def review_more(ended: WaitEnded, ctx: Context) -> None:
+    data = dict(ended.data)
+    _review(date.fromisoformat(data["day"]), data["after"], ctx)
+
+
+def _review(today: date, after: str, ctx: Context) -> None:
+    """Everybody behind ``after``, until so many have moved that callbacks should have their turn."""
+    moved = 0
+    for standing in ctx.tx.tiers.standings(today, ctx.settings.zone, after=after):
+        verdict = _reviewed(standing, today, ctx)
+        if not isinstance(verdict, Move):
             continue
-        verdict = review(standing.tier, habit, today, ctx.now, standing.since)
-        if isinstance(verdict, Move):
-            ctx.tx.members.promote(standing.member, verdict.to, verdict.reason)
+        moved += ctx.tx.members.promote(standing.member, verdict.to, verdict.reason)
+        if moved == MOVED_AT_ONCE:
+            data = {"day": today.isoformat(), "after": standing.member}
+            wait = Due(what=REVIEW, whom="all", occurrence=standing.member, at=ctx.now + BREATH, data=data)
+            ctx.tx.due.add(wait)
+            return
+
+
+def _reviewed(standing: Standing, today: date, ctx: Context) -> Verdict | None:
+    habit = best(standing.habits, today)
+    is_early = standing.tier is Tier.NEW and ctx.now - standing.first_seen < DAY * (LATER_DAYS + 1)
+    if habit is None or is_early:
+        return None
+    return review(standing.tier, habit, today, ctx.now, standing.since)

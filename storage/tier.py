@@ -33,10 +33,10 @@ class TierStore:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def standings(self, today: date, zone: str) -> Iterator[Standing]:
-        """Everybody whose tier could change: who was active in the last eight weeks, and who has a tier to lose."""
+    def standings(self, today: date, zone: str, *, after: str = "") -> Iterator[Standing]:
+        """Everybody behind ``after`` whose tier could change: who was active in the last eight weeks, or has a tier to lose."""
         rows: dict[str, list[Any]] = defaultdict(list)
-        for row in self._connection.execute(_habits(today)):
+        for row in self._connection.execute(_habits(today, after)):
             rows[row.id].append(row)
         for found in rows.values():
             who = found[0]
@@ -45,7 +45,7 @@ class TierStore:
             yield Standing(who.id, Tier(who.tier), from_ms(who.tier_at), seen, habits)
 
 
-def _habits(today: date) -> Any:
+def _habits(today: date, after: str) -> Any:
     recent, earlier = (today - DAY * WINDOW).isoformat(), (today - DAY * 2 * WINDOW).isoformat()
     by_group = (
         select(
@@ -64,6 +64,7 @@ def _habits(today: date) -> Any:
         .where(
             member.c.staff.is_(False),
             member.c.bot.is_(False),
+            member.c.id > after,
             by_group.c.member.is_not(None) | (member.c.tier != Tier.NEW),
         )
         .order_by(member.c.id)
