@@ -10,8 +10,8 @@ from datetime import datetime
 from sop.journey import Journey, JourneyState
 from sop.message import Channel
 from sop.receipt import State
-from sop.template import Template
-from sop.timing import spoken
+from sop.template import On, Template
+from sop.timing import local, spoken
 
 WAYS: dict[Channel, str] = {
     Channel.GROUP_SEND: "群发，要员工确认",
@@ -222,3 +222,53 @@ def _line_of(template: Template, zone: str, standing: Standing) -> str:
     if journey.over:
         return f"走完了{name}" + (f"，不会再进入：{standing.stay}" if standing.stay else "")
     return f"已进入{name}，下一步还没到时候"
+
+
+# ---------------------------------------------------------------- asked by who got it
+
+BEGAN: dict[On, str] = {
+    On.FRIEND_ADDED: "你加了我们好友",
+    On.MEMBER_JOINED: "你来到了我们的社群",
+    On.GROUP_JOINED: "你进了我们的群",
+    On.TAG_ADDED: "你最近的选择和互动，让我们觉得你会感兴趣",
+    On.TAG_REMOVED: "你最近的选择和互动，让我们觉得你会感兴趣",
+    On.TIER_CHANGED: "你最近在社群里的参与有了变化",
+    On.LINK_VISITED: "你打开过我们发的链接",
+    On.ORDER_PAID: "你在我们这里下过单",
+    On.SILENCE: "有一阵子没有见到你了",
+    On.DATE: "这是给大家的一次活动内容",
+    On.WEEKLY: "这是每周一次的内容",
+    On.MONTHLY: "这是每月一次的内容",
+    On.HOLIDAY: "这是节日的问候",
+    On.DATE_FIELD: "这是你告诉过我们的日子",
+}  # what starts a journey, as the member knows it
+DEEDS = frozenset(
+    {On.FRIEND_ADDED, On.MEMBER_JOINED, On.GROUP_JOINED, On.LINK_VISITED, On.ORDER_PAID}
+)  # the member's own, of which they remember the day
+
+
+@dataclass(frozen=True)
+class Got:
+    """A message that reached a member, as they look back on it; ``group`` is where, empty when it was for them alone."""
+
+    text: str
+    at: datetime
+    group: str
+    source: str
+    because: str
+
+    @property
+    def first_line(self) -> str:
+        return next(iter(self.text.strip().splitlines()), "")
+
+
+def to_member(template: Template | None, began: datetime | None, zone: str, *, group: str = "") -> str:
+    """Why somebody got a message of a template, in their own words: what they did, and when."""
+    if template is None:
+        return f"你在「{group}」群里" if group else "你是我们的好友"
+    on = template.trigger.on
+    because = BEGAN[on]
+    if on in DEEDS and began is not None and not group:
+        there = local(began, zone)
+        because = f"{there.month}月{there.day}日{because}"
+    return f"你在「{group}」群里，{because}" if group else because

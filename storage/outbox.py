@@ -342,20 +342,6 @@ class OutboxStore:
         )
         return [from_ms(at) for at in rows]
 
-    def last_to(self, member: str, limit: int = 1, *, groups: Collection[str] = ()) -> list[Entry]:
-        """The newest messages that reached a member, alone or in one of these groups, for "why did I get this"."""
-        whom = or_(outbox.c.member == member, outbox.c.group_id.in_(groups))
-        unasked = or_(
-            outbox.c.urgent.is_(False), outbox.c.channel == Channel.WELCOME
-        )  # a reply was asked for
-        query = (
-            select(outbox)
-            .where(whom, outbox.c.state == State.SENT, unasked)
-            .order_by(outbox.c.sent_at.desc(), outbox.c.id.desc())
-            .limit(limit)
-        )
-        return [entry(row) for row in self._connection.execute(query)]
-
     def recent(
         self,
         *,

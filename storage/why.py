@@ -5,23 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, and_, exists, or_, select
 
 from sop.audience import Facts
 from sop.errors import NotFound
 from sop.journey import Journey, Stay, enrol
 from sop.member import Member
+from sop.message import Channel
+from sop.receipt import State
 from sop.template import Subject, Template
-from sop.why import Because, Mark, Missed, Standing, Told, of_journey, of_message, of_template
+from sop.why import Because, Got, Mark, Missed, Standing, Told, of_journey, of_message, of_template, to_member
 from storage.audience import AudienceStore
 from storage.due import STEP
 from storage.group import GroupStore
 from storage.instant import from_ms
 from storage.journey import JourneyStore
 from storage.member import MemberStore
-from storage.outbox import Entry, OutboxStore
+from storage.outbox import Entry, OutboxStore, entry
 from storage.pause import PauseStore
-from storage.tables import journey, missed, outbox
+from storage.tables import journey, missed, outbox, seat
 from storage.task import TaskStore
 from storage.template import TemplateStore
 from storage.trail import TrailStore
@@ -74,6 +76,45 @@ class WhyStore:
         ids |= set(self._connection.scalars(walked))
         return {one: self.template(member_id, one) for one in sorted(ids)}
 
+    def got(self, member_id: str, limit: int = 1) -> list[Got]:
+        """The newest that reached somebody unasked, alone or in a group where they sat at that moment, in their own words."""
+        theirs = seat.c.member == member_id
+        sat = exists().where(
+            theirs,
+            seat.c.group_id == outbox.c.group_id,
+            seat.c.joined_at <= outbox.c.sent_at,
+            or_(seat.c.left_at.is_(None), seat.c.left_at > outbox.c.sent_at),
+        )
+        whom = or_(
+            outbox.c.member == member_id,
+            outbox.c.journey.in_(select(journey.c.id).where(journey.c.whom == member_id)),
+            and_(outbox.c.group_id.in_(select(seat.c.group_id).where(theirs)), sat),
+        )
+        unasked = or_(outbox.c.urgent.is_(False), outbox.c.channel == Channel.WELCOME)
+        query = (
+            select(outbox)
+            .where(whom, outbox.c.state == State.SENT, unasked)
+            .order_by(outbox.c.sent_at.desc(), outbox.c.id.desc())
+            .limit(limit)
+        )
+        return [self._got(entry(row)) for row in self._connection.execute(query).all()]
+
+    def _got(self, sent: Entry) -> Got:
+        message = sent.message
+        group = GroupStore(self._connection, self._now).get(message.to_group) if message.to_group else None
+        walked = JourneyStore(self._connection, self._now).get(message.journey) if message.journey else None
+        plan = self._template(message.template, message.template_version) if message.template else None
+        because = to_member(
+            plan, walked.anchor if walked else None, self._zone, group=group.called if group else ""
+        )
+        return Got(
+            text=message.content.text,
+            at=sent.sent_at or sent.created_at,
+            group=group.called if group else "",
+            source=message.why or "我们的日常内容",
+            because=because,
+        )
+
     def _template(self, template_id: str, version: int) -> Template | None:
         return TemplateStore(self._connection, self._now).read(template_id, version)
 
@@ -120,11 +161,11 @@ class WhyStore:
         people = MemberStore(self._connection, self._now).several(senders)
         called = {one.id: one.name or one.id for one in people}
         told = []
-        for entry in entries:
-            task = tasks.get(entry.number) if entry.number else None
-            sender = called.get(entry.message.sender, entry.message.sender)
+        for one in entries:
+            task = tasks.get(one.number) if one.number else None
+            sender = called.get(one.message.sender, one.message.sender)
             confirmed = task.confirmed_at if task else None
-            told.append(_told(entry, sender, trails.get(entry.id, ()), confirmed=confirmed))
+            told.append(_told(one, sender, trails.get(one.id, ()), confirmed=confirmed))
         return told
 
 

@@ -2,42 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from aiohttp import web
 
 from bot.pages.page import Page, brought_to, draw, known, place
 from bot.pages.visitor import Visitor
 from sop.consent import NOTICE
 from sop.update import ConsentChanged
-from storage.outbox import Entry
+from sop.why import Got
 from storage.tx import Tx
+from storage.why import WhyStore
 
 ADDRESS = "/m/preferences"
 SHOWN = 10
 
 
-@dataclass(frozen=True)
-class Got:
-    """A message that reached a member, alone or in a group of theirs."""
-
-    entry: Entry
-    group: str = ""
-
-
-def _got(tx: Tx, member: str) -> list[Got]:
-    groups = {group.id: group.called for group in tx.groups.of_member(member)}
-    entries = tx.outbox.last_to(member, SHOWN, groups=groups.keys())
-    return [Got(entry, groups.get(entry.message.to_group, "")) for entry in entries]
-
-
 @known
 async def show(request: web.Request, visitor: Visitor) -> web.StreamResponse:
+    here = place(request)
+
     def look(tx: Tx) -> tuple[bool, list[Got]]:
         decision = tx.consent.in_force(visitor.member)
-        return decision is None or decision.granted, _got(tx, visitor.member)
+        got = WhyStore(tx.connection, here.now, here.settings.zone).got(visitor.member, SHOWN)
+        return decision is None or decision.granted, got
 
-    granted, got = await place(request).read(look) if visitor.member else (True, [])
+    granted, got = await here.read(look) if visitor.member else (True, [])
     return draw(request, "preferences.html", visitor, granted=granted, got=got, notice=NOTICE)
 
 

@@ -140,3 +140,38 @@ async def test_another_version_is_part_of_the_story(world: World) -> None:
     await world.change(lambda tx: VersionStore(tx.connection, tx.now).migrate("plan", 2))
 
     assert "从第 1 版移到第 2 版，接着走「one」" in [mark.what for mark in (await why(world, lin)).trace]
+
+
+# ---------------------------------------------------------------- asked by who got it
+
+
+async def test_the_member_hears_what_they_did_that_brought_it(world: World) -> None:
+    await world.publishes(text=PLAN)
+    lin = await world.befriends("小林")
+    await world.leap_to(july(3, "19:29"))
+    await world.turn(minutes=5)
+    await world.confirms_all()
+
+    reply = await lin.says("为什么发给我")
+
+    assert "发给你的「第一天……」来自「三天计划」的「one」，因为7月2日你加了我们好友。" in reply
+    assert "回复「退订」就停" in reply
+
+
+async def test_what_a_group_was_told_is_explained_to_who_sat_there_and_to_nobody_else(world: World) -> None:
+    await world.publishes("weekly_light")
+    await world.founds("新手答疑群")
+    lin = await world.joins("小林", "新手答疑群")
+    await world.leap_to(july(4, "19:29"))
+    await world.turn(minutes=5)
+    await world.confirms_all()
+    zhou = await world.joins("老周", "新手答疑群")
+
+    sat, late = await lin.says("为什么发给我"), await zhou.says("为什么发给我")
+
+    assert "因为你在「新手答疑群」群里，这是每周一次的内容。" in sat
+    assert "最近没有给你推送过内容" in late
+
+
+async def test_an_employee_may_ask_the_app(world: World) -> None:
+    assert "运营名单" in await world.staff_says("为什么发给我")

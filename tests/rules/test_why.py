@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from sop.file import read
 from sop.journey import Fate, Journey, JourneyState
 from sop.message import Channel
 from sop.receipt import State
-from sop.template import Subject
-from sop.why import FATES, Because, Missed, Standing, Told, of_message, of_template
+from sop.template import On, Subject, Trigger
+from sop.why import DEEDS, FATES, Because, Missed, Standing, Told, of_message, of_template, to_member
 from tests.world import july
 
 ZONE = "Asia/Shanghai"
@@ -88,3 +90,15 @@ def test_each_way_to_get_nothing_of_a_template_has_its_line() -> None:
     assert "提前结束：已经下单" in answer(journey(JourneyState.EXITED)).line
     assert "已暂停" in answer(journey(JourneyState.ACTIVE), paused=True).line
     assert "还没到时候" in answer(journey(JourneyState.ACTIVE)).line
+
+
+@pytest.mark.parametrize("on", On)
+def test_everything_that_starts_a_journey_has_words_for_who_asks(on: On) -> None:
+    started = replace(PLAN, trigger=Trigger(on=on))
+
+    alone = to_member(started, july(2), ZONE)
+    in_group = to_member(started, july(2), ZONE, group="新手答疑群")
+
+    assert ("7月2日" in alone) == (on in DEEDS)
+    assert in_group.startswith("你在「新手答疑群」群里，")
+    assert not any(part in alone for part in ("标签", "分层", str(on)))
