@@ -104,6 +104,7 @@ Agent = Annotated[int, Field(ge=0, le=2**53), Form("the app's AgentId, a whole n
 Accounts = Annotated[int, Field(ge=0, le=10**7), Form("a whole number of accounts", whole)]
 Cap = Annotated[int, Field(ge=0, le=1000), Form("a whole number, 0 to 1000", whole)]
 Minutes = Annotated[int, Field(ge=0, le=10080), Form("a number of whole minutes, 0 to 10080", whole)]
+Share = Annotated[float, Field(ge=0, le=0.5, allow_inf_nan=False), Form("a share, 0 to 0.5", decimal)]
 Score = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False), Form("a score, 0 to 100", decimal)]
 Names = Annotated[
     tuple[str, ...], BeforeValidator(_tuple), Form('a list of texts like ["lin", "wang"]', listed)
@@ -227,6 +228,7 @@ class Community(Section):
     quiet_hours: ClockTimes = (time(22), time(8))
     weekly_cap: Cap = 3
     spacing_minutes: Minutes = 30
+    hour_hold_out: Share = 0.1
     main_app: Text = ""
     report_webhook: Text = ""
     operators: Names = ()

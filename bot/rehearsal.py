@@ -48,6 +48,7 @@ async def rehearse(
         weekly_cap=house.weekly_cap,
         quiet=house.quiet,
         spacing=house.spacing,
+        hour_hold_out=house.hour_hold_out,
         batches=batches,
     )
     rehearsal, summary = Rehearsal(stage), Summary(stage)

@@ -22,6 +22,7 @@ def house_settings(config: Config) -> Settings:
             weekly_cap=community.weekly_cap,
             quiet=QuietHours(start, end) if start != end else None,
             spacing=timedelta(minutes=community.spacing_minutes),
+            hour_hold_out=community.hour_hold_out,
         ),
         public_url=config.server.public_url,
         main_app=config.main_app,

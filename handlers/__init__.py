@@ -20,6 +20,7 @@ from handlers import (
     group,
     guard,
     guest,
+    hour,
     interaction,
     journey,
     kf,
@@ -58,6 +59,7 @@ ROUTERS: Sequence[Router] = (
     guard.router,  # what stops a template that does harm
     moment.router,  # what staff publish, and who likes it
     engagement.router,  # scores and alarms
+    hour.router,  # when people read
     operator.router,  # what operators do by hand
     staff.router,  # what staff ask the app
     kf.router,  # 微信客服

@@ -123,7 +123,7 @@ def _hear(template: Template, journey: Journey, signal: Signal, at: datetime, ct
         ctx.tx.journeys.hear([heard])
         if heard.awaits(template, signal):
             ctx.tx.due.drop_steps([journey.id])
-            ctx.tx.journeys.await_steps(template, [heard], ctx.settings.zone)
+            ctx.tx.journeys.await_steps(template, [heard], ctx.settings.zone, best=ctx.settings.house.best)
     return heard
 
 
@@ -143,7 +143,7 @@ def _take_branch(
         ctx.tx.journeys.end([journey.id], further.state, further.reason)
         ctx.tx.journeys.finish(template, [journey.id])
     else:
-        ctx.tx.journeys.await_steps(template, [further], ctx.settings.zone)
+        ctx.tx.journeys.await_steps(template, [further], ctx.settings.zone, best=ctx.settings.house.best)
 
 
 def asked_of(journeys: Collection[Journey], ctx: Context) -> list[Expression]:

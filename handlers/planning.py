@@ -202,7 +202,7 @@ def carry_out(planned: Plan, ctx: Context) -> None:
     for template, walked in further:
         if walked.state is JourneyState.DONE:
             ctx.tx.journeys.finish(template, [walked.id])
-    ctx.tx.journeys.await_steps_of(further, ctx.settings.zone)
+    ctx.tx.journeys.await_steps_of(further, ctx.settings.zone, best=ctx.settings.house.best)
     ctx.tx.trail.journeys(_ways_taken(planned))
     for journey, reason in planned.exited.items():
         end(journey, reason, ctx)

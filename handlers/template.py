@@ -118,7 +118,7 @@ def begin(
         if isinstance(verdict, Enrol):
             begun.append(_journey(template, whom, verdict, anchor, zones.get(whom, "")))
     journeys = ctx.tx.journeys.enrol(begun)
-    ctx.tx.journeys.await_steps(template, journeys, ctx.settings.zone, greeting)
+    ctx.tx.journeys.await_steps(template, journeys, ctx.settings.zone, greeting, best=ctx.settings.house.best)
 
 
 def _facts(

@@ -61,7 +61,9 @@ def _move(journeys: Sequence[Journey], target: Template, ctx: Context) -> None:
     over = [journey.id for journey in further if journey.step >= len(target.steps)]
     ctx.tx.journeys.end(over, JourneyState.DONE, NOTHING_LEFT)
     ctx.tx.journeys.await_steps_of(
-        [(target, journey) for journey in further if journey.step < len(target.steps)], ctx.settings.zone
+        [(target, journey) for journey in further if journey.step < len(target.steps)],
+        ctx.settings.zone,
+        best=ctx.settings.house.best,
     )
 
 

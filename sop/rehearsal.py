@@ -18,6 +18,7 @@ from typing import Any
 from sop.audience import Facts
 from sop.consent import Consent
 from sop.group import Group
+from sop.hour import PRIOR, Best, Rates, choice
 from sop.interaction import menu
 from sop.journey import (
     DueStep,
@@ -38,7 +39,7 @@ from sop.member import Member
 from sop.message import CAPABILITIES, Channel
 from sop.render import Rendered, compose, words
 from sop.sender import Senders, Unsaid, not_before, sender_for, way_for
-from sop.template import AfterEvent, Ask, AskKind, GiveCoupon, On, Step, Template, Wait
+from sop.template import AfterEvent, Ask, AskKind, AtBest, GiveCoupon, On, Step, Template, Wait
 from sop.timing import Later, Never, QuietHours, Situation, local_day, may_send
 
 ASSUMED = (
@@ -90,6 +91,7 @@ class Walker:
     session: Session | None = None  # of 微信客服
     answered: int = 0
     zone: str = ""  # empty: the community's
+    rates: Rates = PRIOR  # by hour of the week, for steps at the best hour
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +105,7 @@ class Stage:
     weekly_cap: int | None = None
     quiet: QuietHours | None = None
     spacing: timedelta = timedelta()
+    hour_hold_out: float = 0.1
     batches: frozenset[str] = frozenset()  # coupon batches there are
 
     @property
@@ -172,11 +175,15 @@ class Rehearsal:
     def _counts(self, scene: Scene) -> bool:
         return self.stage.template.steps[scene.step].marketing and scene.channel is not Channel.WELCOME
 
-    def due(self, journey: Journey) -> DueStep | None:
+    def due(self, journey: Journey, rates: Rates) -> DueStep | None:
         """When the journey goes on; worked out once for all who began together, unless it waits for what was said."""
         template, at = self.stage.template, journey.step
         if journey.over or journey.deciding or isinstance(template.steps[at].when, Wait | AfterEvent):
             return next_due(template, journey, self.stage.zone)
+        if isinstance(template.steps[at].when, AtBest):
+            best = Best(self.stage.quiet, self.stage.hour_hold_out)
+            found = choice(template, journey, self.stage.zone, rates, best)
+            return next_due(template, journey, self.stage.zone, chosen=found.at if found else None)
         key = (at, journey.anchor, journey.zone)
         if key not in self._due:
             self._due[key] = next_due(template, journey, self.stage.zone)
@@ -231,7 +238,7 @@ class _Walk:
         heappush(self._queue, (at, self._number, message))
 
     def _await_step(self) -> None:
-        wait = self._rehearsal.due(self._journey)
+        wait = self._rehearsal.due(self._journey, self._walker.rates)
         if wait is not None:
             self._push(max(wait.at, self._journey.changed or self._journey.anchor))
 
@@ -244,7 +251,7 @@ class _Walk:
             self._journey = journey.decided(template, None, now)
             self._await_step()
             return
-        wait = self._rehearsal.due(journey)
+        wait = self._rehearsal.due(journey, self._walker.rates)
         if wait is None:
             return
         decided = fate(wait, now)

@@ -8,14 +8,17 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select, update
 
+from sop.hour import Best
 from sop.journey import Journey, JourneyState, next_due
 from sop.template import Finish, Signal, Subject, Template
 from storage.due import DECIDING, STEP, Due, DueStore
 from storage.engine import insert_into
+from storage.hour import HourStore
 from storage.instant import from_ms, to_ms
 from storage.tables import journey
 
 FINISH = "journey.finish"  # the wait, no longer than a moment, for what follows the end of a journey
+ANY_TIME = Best()
 _UNDER_WAY = journey.c.state.in_((JourneyState.ACTIVE, JourneyState.HELD_OUT))
 
 
@@ -40,14 +43,25 @@ class JourneyStore:
         journeys: Sequence[Journey],
         zone: str,
         data: Mapping[str, str] | None = None,
+        *,
+        best: Best = ANY_TIME,
     ) -> None:
         """Put the next step of each journey on the due table."""
-        self.await_steps_of([(template, one) for one in journeys], zone, data)
+        self.await_steps_of([(template, one) for one in journeys], zone, data, best=best)
 
     def await_steps_of(
-        self, journeys: Sequence[tuple[Template, Journey]], zone: str, data: Mapping[str, str] | None = None
+        self,
+        journeys: Sequence[tuple[Template, Journey]],
+        zone: str,
+        data: Mapping[str, str] | None = None,
+        *,
+        best: Best = ANY_TIME,
     ) -> None:
-        steps = [(journey, next_due(template, journey, zone)) for template, journey in journeys]
+        chosen = HourStore(self._connection, self._now).moments(journeys, zone, best)
+        steps = [
+            (journey, next_due(template, journey, zone, chosen=chosen.get(journey.id)))
+            for template, journey in journeys
+        ]
         DueStore(self._connection).add(
             *(
                 Due(

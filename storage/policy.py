@@ -10,6 +10,7 @@ from typing import TypeVar
 from sqlalchemy import Column, Connection, func, select
 
 from sop.consent import Consent
+from sop.hour import Best
 from sop.kf import Session, closed
 from sop.message import Channel
 from sop.receipt import State
@@ -34,6 +35,11 @@ class House:
     weekly_cap: int | None = 3
     quiet: QuietHours | None = None
     spacing: timedelta = timedelta(minutes=30)
+    hour_hold_out: float = 0.1
+
+    @property
+    def best(self) -> Best:
+        return Best(self.quiet, self.hour_hold_out)
 
 
 T = TypeVar("T")

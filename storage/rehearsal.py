@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import Connection, func, select
 
 from sop.group import Group, GroupKind
+from sop.hour import PRIOR, Rates
 from sop.message import Channel
 from sop.rehearsal import Walker
 from sop.sender import Senders
-from sop.template import Subject, Template
+from sop.template import AtBest, Subject, Template
 from sop.timing import WEEK
 from storage.audience import AudienceStore
 from storage.consent import ConsentStore
 from storage.group import GroupStore
+from storage.hour import HourStore, Segment
 from storage.journey import JourneyStore
 from storage.kf import KfStore, Place
 from storage.member import MemberStore
@@ -32,6 +34,7 @@ class RehearsalStore:
 
     def __init__(self, connection: Connection, now: datetime, zone: str, house: Senders) -> None:
         self._connection, self._now, self._zone, self._house = connection, now, zone, house
+        self._hours = HourStore(connection, now)
 
     def size(self, template: Template) -> int:
         """How many there are to look at."""
@@ -60,6 +63,7 @@ class RehearsalStore:
         quota = quota_of(self._connection, ids)
         sent = sent_to(self._connection, ids, outbox.c.member, self._now - WEEK, ())
         zones = ZoneStore(self._connection).of(ids)
+        rates = self._rates(template, self._hours.segments_of(ids))
         places = self._places(template, ids)
         kf = KfStore(self._connection)
         sessions = kf.sessions(places.values())
@@ -75,9 +79,17 @@ class RehearsalStore:
                 session=sessions.get(places[one.id]),
                 answered=answered.get(places[one.id], 0),
                 zone=zones.get(one.id, ""),
+                rates=rates.get(one.id, PRIOR),
             )
             for one in people
         ]
+
+    def _rates(self, template: Template, segments: Mapping[str, Segment]) -> dict[str, Rates]:
+        """What each may expect by hour of the week, where a step asks for it."""
+        if not any(isinstance(step.when, AtBest) for step in template.steps):
+            return {}
+        hours = self._hours
+        return {who: hours.rates(segment) for who, segment in segments.items()}
 
     def _places(self, template: Template, ids: Collection[str]) -> dict[str, Place]:
         """With which account of 微信客服 each would be written to, where a step goes that way."""
@@ -96,6 +108,7 @@ class RehearsalStore:
         groups = audiences.informed_groups(self._groups(), template.expressions)
         ids = [group.id for group in groups]
         last = JourneyStore(self._connection, self._now).latest(template.id, ids)
+        rates = self._rates(template, {one: (one, "") for one in ids})
         quota = quota_of(self._connection, ids)
         sent = sent_to(self._connection, ids, outbox.c.group_id, self._now - WEEK, ())
         return [
@@ -106,6 +119,7 @@ class RehearsalStore:
                 quota_until=quota.get(one.id),
                 sent=tuple(sent.get(one.id, ())),
                 zone=one.zone,
+                rates=rates.get(one.id, PRIOR),
             )
             for one in groups
         ]

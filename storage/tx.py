@@ -26,6 +26,7 @@ from storage.errand import ErrandStore
 from storage.field import FieldStore
 from storage.group import GroupStore
 from storage.guard import GuardStore
+from storage.hour import HourStore
 from storage.interaction import InteractionStore
 from storage.journey import JourneyStore
 from storage.kf import KfStore
@@ -145,6 +146,10 @@ class Tx:
     @cached_property
     def zones(self) -> ZoneStore:
         return ZoneStore(self.connection)
+
+    @cached_property
+    def hours(self) -> HourStore:
+        return HourStore(self.connection, self.now)
 
     @cached_property
     def journeys(self) -> JourneyStore:
