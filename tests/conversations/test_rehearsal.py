@@ -38,7 +38,7 @@ quiet_hours = {{ from = 19:00:00, to = {quiet} }}
 SAID = """
 [[step]]
 id = "s{number}"
-when = {{ day = {day}, time = {time}, window = "{window}" }}
+when = {{ {when}, window = "{window}" }}
 on_miss = "{on_miss}"
 text = "第 {number} 句"
 """
@@ -56,13 +56,20 @@ def plan(chance: Random) -> str:
     return head + "".join(
         SAID.format(
             number=number,
-            day=day,
-            time=f"{minutes // 60:02d}:{minutes % 60:02d}:00",
-            window=chance.choice(["30m", "2h", "24h"]),
+            when=_when(chance, day, minutes),
+            window=chance.choice(["45m", "2h", "24h"]),
             on_miss=chance.choice(["late", "skip", "ask"]),
         )
         for number, (day, minutes) in enumerate(moments)
     )
+
+
+def _when(chance: Random, day: int, minutes: int) -> str:
+    """A time of day, a date, or on the second evening the best hour."""
+    time = f"time = {minutes // 60:02d}:{minutes % 60:02d}:00"
+    ways = [f"day = {day}, {time}", f"date = 2026-07-{3 + day:02d}, {time}"]
+    best = f"best = true, day = {day}, from = 18:00:00, to = 21:00:00"
+    return chance.choice([*ways, best] if day else ways)
 
 
 @pytest.mark.parametrize("seed", [1, *(pytest.param(n, marks=pytest.mark.full) for n in range(2, 40))])

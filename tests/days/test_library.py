@@ -65,7 +65,7 @@ PLAYS: dict[str, tuple[Begin, list[str]]] = {
             "day7 7月9日 周四 19:30 第七天，恭喜你走到这里。",
         ],
     ),
-    "weekly_pick": (befriended, ["read 7月8日 周三 20:00 周三了，一周过半，留三分钟给自己。"]),
+    "weekly_pick": (befriended, ["read 7月8日 周三 19:30 周三了，一周过半，留三分钟给自己。"]),
     "weekly_light": (joined, ["play 7月4日 周六 19:30 "]),
     "topic_poll": (
         joined,
