@@ -55,10 +55,9 @@ class GuardStore:
 
     def suspect(self, members: Collection[str]) -> None:
         """Look shortly at every template that reached one of these lately: they have just turned away."""
-        since = to_ms(self._now - MOST_WINDOW)
+        lately = select(outbox.c.template).where(outbox.c.sent_at >= to_ms(self._now - MOST_WINDOW))
         seats = select(seat.c.group_id).where(seat.c.member.in_(members))
-        sent = select(outbox.c.template).where(outbox.c.sent_at >= since, outbox.c.state == State.SENT)
-        found = union(sent.where(outbox.c.member.in_(members)), sent.where(outbox.c.group_id.in_(seats)))
+        found = union(lately.where(outbox.c.member.in_(members)), lately.where(outbox.c.group_id.in_(seats)))
         self.watch(self._connection.scalars(found))
 
     # ------------------------------------------------------------ letting go on
@@ -98,15 +97,17 @@ class GuardStore:
 
     def _reached(self, measure: Measure, template: str, since: datetime, limit: int) -> int:
         """How many people were reached, or were to be, counted up to ``limit``."""
-        alone = select(outbox.c.member).where(*_sent(template, since), outbox.c.member != "")
+        sent = _sent(template, since)
+        alone = select(outbox.c.member).where(*sent, outbox.c.member != "")
         in_groups = (
             select(seat.c.member)
             .join(outbox, outbox.c.group_id == seat.c.group_id)
-            .where(*_sent(template, since), _sat(seat, outbox.c.sent_at))
+            .where(*sent, outbox.c.group_id != "", _sat(seat, outbox.c.sent_at))
         )
         turned_down = [_turned_down(template, since)] if measure is Measure.REFUSALS else []
-        people = select(union(alone, in_groups, *turned_down).subquery()).limit(limit)
-        return self._connection.scalar(select(func.count()).select_from(people.subquery())) or 0
+        parts = [part.distinct().limit(limit).subquery() for part in (alone, in_groups, *turned_down)]
+        people = union(*(select(part) for part in parts)).subquery()
+        return min(limit, self._connection.scalar(select(func.count()).select_from(people)) or 0)
 
 
 def turned_away(measure: Measure, template: str, since: datetime) -> list[Select[tuple[str]]]:
@@ -162,14 +163,16 @@ def _was_reached(
     template: str, since: datetime, member: Column[str], before: Column[int]
 ) -> ColumnElement[bool]:
     """Whether a template reached this member, alone or in a group, before they turned away."""
-    lately = and_(*_sent(template, since), outbox.c.sent_at <= before)
-    theirs = seat.alias()
+    theirs, at = seat.alias(), outbox.c.sent_at
+    alone = exists().where(outbox.c.member == member, *_sent(template, since), at <= before)
     in_group = (
         select(true())
-        .select_from(outbox.join(theirs, theirs.c.group_id == outbox.c.group_id))
-        .where(theirs.c.member == member, lately, _sat(theirs, outbox.c.sent_at))
+        .select_from(theirs.join(outbox, outbox.c.group_id == theirs.c.group_id))
+        # hidden from the planner, which would walk all the template said instead of what the group heard
+        .where(theirs.c.member == member, func.coalesce(outbox.c.template, "") == template)
+        .where(at >= to_ms(since), at <= before, _sat(theirs, at))
     )
-    return or_(exists().where(outbox.c.member == member, lately), in_group.exists())
+    return or_(alone, in_group.exists())
 
 
 def _sat(seats: Any, at: Column[int]) -> ColumnElement[bool]:

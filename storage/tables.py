@@ -154,6 +154,7 @@ outbox = Table(
     Index(
         "ix_outbox_settled",
         "template",
+        "state",
         "settled_at",
         sqlite_where=text("settled_at IS NOT NULL"),
         postgresql_where=text("settled_at IS NOT NULL"),

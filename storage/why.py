@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, and_, exists, or_, select
+from sqlalchemy import Connection, exists, or_, select, union
 
 from sop.audience import Facts
 from sop.errors import NotFound
@@ -85,15 +85,16 @@ class WhyStore:
             seat.c.joined_at <= outbox.c.sent_at,
             or_(seat.c.left_at.is_(None), seat.c.left_at > outbox.c.sent_at),
         )
-        whom = or_(
-            outbox.c.member == member_id,
-            outbox.c.journey.in_(select(journey.c.id).where(journey.c.whom == member_id)),
-            and_(outbox.c.group_id.in_(select(seat.c.group_id).where(theirs)), sat),
+        walked, mine = select(journey.c.id).where(journey.c.whom == member_id), select(outbox.c.id)
+        ids = union(  # each by an index of its own
+            mine.where(outbox.c.member == member_id),
+            mine.where(outbox.c.journey.in_(walked)),
+            mine.where(outbox.c.group_id.in_(select(seat.c.group_id).where(theirs)), sat),
         )
         unasked = or_(outbox.c.urgent.is_(False), outbox.c.channel == Channel.WELCOME)
         query = (
             select(outbox)
-            .where(whom, outbox.c.state == State.SENT, unasked)
+            .where(outbox.c.id.in_(ids), outbox.c.state == State.SENT, unasked)
             .order_by(outbox.c.sent_at.desc(), outbox.c.id.desc())
             .limit(limit)
         )
