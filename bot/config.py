@@ -229,6 +229,9 @@ class Community(Section):
     weekly_cap: Cap = 3
     spacing_minutes: Minutes = 30
     hour_hold_out: Share = 0.1
+    group_send_limit: Annotated[Literal["month", "week", "day"], Form('"month", "week" or "day"', text)] = (
+        "month"
+    )
     main_app: Text = ""
     report_webhook: Text = ""
     operators: Names = ()

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from bot.gateway import Parcel
 from sop.message import CAPABILITIES, Channel
+from sop.quota import GROUPS_PER_TASK, MEMBERS_PER_TASK
 from sop.update import MessageSent
 from storage import inbox
 from storage.outbox import Entry
@@ -14,8 +15,6 @@ from storage.outbox import Entry
 SINGLE = tuple(channel for channel in Channel if CAPABILITIES[channel].individual_text)
 SHARED = tuple(channel for channel in Channel if not CAPABILITIES[channel].individual_text)
 CONFIRMED = tuple(channel for channel in Channel if CAPABILITIES[channel].confirmed_by_person)
-MEMBERS_PER_TASK = 10_000
-GROUPS_PER_TASK = 2_000
 
 
 def parcels(entries: Sequence[Entry]) -> list[tuple[Parcel, list[Entry]]]:

@@ -49,6 +49,7 @@ async def rehearse(
         quiet=house.quiet,
         spacing=house.spacing,
         hour_hold_out=house.hour_hold_out,
+        group_send_limit=house.group_send_limit,
         batches=batches,
     )
     rehearsal, summary = Rehearsal(stage), Summary(stage)

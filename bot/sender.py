@@ -17,9 +17,10 @@ import structlog
 from bot.bell import Bell
 from bot.clock import Clock
 from bot.gateway import Gateway, Parcel
-from bot.parcel import CONFIRMED, MEMBERS_PER_TASK, SHARED, SINGLE, parcels, receipt_of
+from bot.parcel import CONFIRMED, SHARED, SINGLE, parcels, receipt_of
 from sop.errors import Blocked, Busy, Crowded, Refused, SendError, Unanswered
 from sop.message import Channel
+from sop.quota import MEMBERS_PER_TASK
 from sop.receipt import SETTLED, Sent, State
 from sop.timing import Later, Never, Verdict
 from storage import inbox, lease
@@ -30,7 +31,8 @@ from storage.errand import Errand, ErrandStore
 from storage.guard import GuardStore
 from storage.kf import KfStore
 from storage.outbox import Entry, OutboxStore, Silent
-from storage.policy import House, TemplateOf, judge
+from storage.policy import House, judge
+from storage.rival import TemplateOf
 from storage.task import Task, TaskStore
 from storage.template import TemplateStore
 

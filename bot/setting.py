@@ -8,6 +8,7 @@ from bot.config import AiBot, Config, Door
 from bot.wecom.settings import PLATFORM, Aibot, WeComSettings
 from bot.wecom.settings import App as WeComApp
 from handlers.context import Settings
+from sop.quota import Span
 from sop.timing import QuietHours
 from storage.policy import House
 
@@ -23,6 +24,7 @@ def house_settings(config: Config) -> Settings:
             quiet=QuietHours(start, end) if start != end else None,
             spacing=timedelta(minutes=community.spacing_minutes),
             hour_hold_out=community.hour_hold_out,
+            group_send_limit=Span(community.group_send_limit),
         ),
         public_url=config.server.public_url,
         main_app=config.main_app,

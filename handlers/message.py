@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from handlers.context import Context
 from handlers.filters import Ticked
 from handlers.journey import began_by_joining
 from handlers.router import Router
 from sop.group import Group
+from sop.quota import month_ends
 from sop.receipt import SETTLED, Outcome, State
 from sop.staff import StaffChanged
 from sop.template import Confirm, NoConfirm
@@ -35,7 +35,6 @@ router = Router("message")
 
 MOST_REMINDERS = 2  # the platform takes three in 24 hours; one is left for a person
 GIVE_UP_AFTER = timedelta(days=3)
-PLATFORM_ZONE = ZoneInfo("Asia/Shanghai")
 
 RESULTS_WITHIN = timedelta(hours=24)  # after the tap
 SILENT = "员工确认后一天内平台没有回报送达：可能本月次数已用完、群已解散，或员工没有勾选对方"
@@ -229,7 +228,7 @@ def _result(entry: Entry, outcome: Outcome, at: int, ctx: Context) -> None:
     elif outcome in REFUSALS:
         ctx.tx.outbox.move([entry.id], State.REFUSED, reason=REFUSALS[outcome])
         if outcome is Outcome.QUOTA_USED:
-            write_position(ctx.tx.connection, quota_name(entry.recipient), _month_ends(ctx.now).isoformat())
+            write_position(ctx.tx.connection, quota_name(entry.recipient), month_ends(ctx.now).isoformat())
 
 
 def _close_when_done(task: Task, ctx: Context) -> None:
@@ -246,9 +245,3 @@ def _give_up(task: Task, ctx: Context) -> None:
     """The platform lists no group that got nothing, and no recipient the sender unticked: who is still silent got nothing."""
     ctx.tx.tasks.move(task.number, State.CONFIRMED, State.REFUSED, SILENT, ctx.now)
     ctx.tx.tasks.close(task.number, State.SENT, ctx.now)
-
-
-def _month_ends(now: datetime) -> datetime:
-    """The platform counts by natural months, and lives in China."""
-    first = now.astimezone(PLATFORM_ZONE).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    return (first + timedelta(days=32)).replace(day=1).astimezone(UTC)

@@ -134,6 +134,7 @@ def _template(form: Form) -> Template:
         goal=_goal(form.inner("goal")),
         quiet=_quiet(rules.inner("quiet_hours")),
         weekly_cap=rules.number("weekly_cap", most=50) if rules.has("weekly_cap") else None,
+        priority=rules.number("priority", least=-9, most=9),
         reentry=_reentry(rules),
         hold_out=rules.share("hold_out", most=0.5),
         approval_above=rules.number("approval_above", 1, least=1) if rules.has("approval_above") else None,

@@ -63,6 +63,7 @@ KEYS: dict[str, Key] = {
     "rules.quiet_hours.from": Key("时间，带秒，不加引号", "from = 22:00:00"),
     "rules.quiet_hours.to": Key("时间，带秒，不加引号，和 from 不同", "to = 08:00:00"),
     "rules.weekly_cap": Key("一周最多几条，0 到 50 的整数", "weekly_cap = 3"),
+    "rules.priority": Key("−9 到 9 的整数，不写是 0；一周的条数不够分时，大的先发", "priority = 5"),
     "rules.again": Key('"never"（只走一次）、"always"，或隔多久可以再走', 'again = "30d"'),
     "rules.hold_out": Key("对照组的比例，0 到 0.5 的小数", "hold_out = 0.1"),
     "rules.approval_above": Key("超过多少人要两个人审批，正整数", "approval_above = 500"),

@@ -10,10 +10,11 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Literal
 
+from sop.quota import KF
 from sop.update import Kind, Update
 
-WINDOW = timedelta(hours=48)  # after the member's last words
-MOST = 5  # messages of ours until the member writes again
+WINDOW = KF.within  # after the member's last words
+MOST = KF.most  # messages of ours until the member writes again
 TOKEN_LIFE = timedelta(minutes=10)  # of what the doorbell brings
 KEPT = timedelta(days=3)  # how far back the platform tells what was said
 CODE_LIFE = timedelta(seconds=20)  # of a welcome code, and of the code a session's end brings

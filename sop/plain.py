@@ -110,6 +110,7 @@ def _rules(template: Template) -> Table:
         {
             "quiet_hours": {"from": quiet.start, "to": quiet.end} if quiet else None,
             "weekly_cap": template.weekly_cap,
+            "priority": template.priority or None,
             "again": "" if not again.again else f"{again.days}d" if again.days else "always",
             "hold_out": template.hold_out or None,
             "approval_above": template.approval_above,

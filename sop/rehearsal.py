@@ -37,6 +37,7 @@ from sop.journey import (
 from sop.kf import Session, closed
 from sop.member import Member
 from sop.message import CAPABILITIES, Channel
+from sop.quota import Span, opens_again, told
 from sop.render import Rendered, compose, words
 from sop.sender import Senders, Unsaid, not_before, sender_for, way_for
 from sop.template import AfterEvent, Ask, AskKind, AtBest, GiveCoupon, On, Step, Template, Wait
@@ -45,7 +46,7 @@ from sop.timing import Later, Never, QuietHours, Situation, local_day, may_send
 ASSUMED = (
     "没有人打开、回答或下单：分支都走「否则」，旅程不会提前结束",
     "员工收到任务马上确认，平台不拒收",
-    "标签、好友、群和退订与现在一样；同时在跑的其他模板之后发的不占额度，最近 7 天已经发出的占",
+    "标签、好友、群和退订与现在一样；同时在跑的其他模板之后发的不占额度，最近 7 天已经发出的占，也不和更重要的模板争额度",
     "事件触发的模板：适用人群里的每个人都在开始那一刻触发；对照组按成员编号抽取，与真跑时抽到的人不同",
 )
 LINK, TASK = "https://…/l/追踪链接", "https://…/l/任务页面"
@@ -88,6 +89,7 @@ class Walker:
     refused: bool = False
     quota_until: datetime | None = None
     sent: tuple[datetime, ...] = ()  # what counts against the budget
+    sends: tuple[datetime, ...] = ()  # 企业群发 of this month
     session: Session | None = None  # of 微信客服
     answered: int = 0
     zone: str = ""  # empty: the community's
@@ -106,7 +108,14 @@ class Stage:
     quiet: QuietHours | None = None
     spacing: timedelta = timedelta()
     hour_hold_out: float = 0.1
+    group_send_limit: Span = Span.MONTH
     batches: frozenset[str] = frozenset()  # coupon batches there are
+
+    @property
+    def limits(self) -> list[str]:
+        """What the platform takes at most on the channels of this template, a line each."""
+        channels = [step.channel or Channel.GROUP_SEND for step in self.template.steps]
+        return told(channels, self.group_send_limit)
 
     @property
     def beginnings(self) -> tuple[datetime, ...]:
@@ -169,7 +178,8 @@ class Rehearsal:
             last = journey
             scenes = list(_Walk(self, walker, journey).scenes())
             left = tuple(one.at for one in scenes if one.outcome is Outcome.SENT and self._counts(one))
-            walker = replace(walker, sent=walker.sent + left)
+            sends = tuple(one.at for one in scenes if _is_group_send(one))
+            walker = replace(walker, sent=walker.sent + left, sends=walker.sends + sends)
             yield from scenes
 
     def _counts(self, scene: Scene) -> bool:
@@ -218,6 +228,7 @@ class _Walk:
         self._rehearsal, self._stage, self._walker = rehearsal, rehearsal.stage, walker
         self._journey = journey
         self._sent, self._answered = list(walker.sent), walker.answered
+        self._sends = list(walker.sends)
         self._queue: list[tuple[datetime, int, _Waiting | None]] = []
         self._number = 0
 
@@ -300,6 +311,8 @@ class _Walk:
             if message.wait.step.marketing and message.channel is not Channel.WELCOME:
                 self._sent.append(now)
             self._answered += message.channel is Channel.KF
+            if message.channel is Channel.GROUP_SEND:
+                self._sends.append(now)
             yield self._scene(message, now, Outcome.SENT, message.note)
 
     def _situation(self, message: _Waiting, now: datetime) -> Situation:
@@ -313,7 +326,7 @@ class _Walk:
             urgent=welcome,
             marketing=marketing,
             consent=Consent.REFUSED if walker.refused else Consent.UNASKED,
-            quota_until=walker.quota_until,
+            quota_until=self._quota(message, now),
             closed=closed(walker.session, self._answered, now) if shut and walker.session else "",
             sent=self._sent,
             weekly_cap=cap if marketing else None,
@@ -321,6 +334,13 @@ class _Walk:
             spacing=stage.spacing if marketing else timedelta(),
             deadline=message.wait.deadline,
         )
+
+    def _quota(self, message: _Waiting, now: datetime) -> datetime | None:
+        told = self._walker.quota_until
+        if message.channel is not Channel.GROUP_SEND:
+            return told
+        counted = opens_again(self._sends, self._stage.group_send_limit, now)
+        return max((one for one in (told, counted) if one is not None), default=None)
 
     def _scene(self, message: _Waiting, at: datetime, outcome: Outcome, reason: str) -> Scene:
         to = self._walker.to
@@ -339,6 +359,10 @@ class _Walk:
 
     def _missed(self, wait: DueStep, now: datetime, outcome: Outcome, reason: str) -> Scene:
         return Scene(self._walker.to.id, self._walker.to.called, wait.index, wait.at, now, outcome, reason)
+
+
+def _is_group_send(scene: Scene) -> bool:
+    return scene.outcome is Outcome.SENT and scene.channel is Channel.GROUP_SEND
 
 
 def stand_ins(template: Template, step: Step) -> dict[str, Any]:

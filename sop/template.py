@@ -362,6 +362,7 @@ class Template:
     goal: Goal | None = None
     quiet: QuietHours | None = None
     weekly_cap: int | None = None
+    priority: int = 0  # −9 to 9: who goes first when a recipient's week is nearly used up
     reentry: Reentry = Reentry()
     hold_out: float = 0.0
     approval_above: int | None = None

@@ -16,7 +16,8 @@ from sop.consent import Consent
 
 WEEK = timedelta(days=7)
 PAUSED = "模板已暂停，恢复后再发"
-LOOK_AGAIN = timedelta(minutes=10)  # at what is paused
+LOOK_AGAIN = timedelta(minutes=10)  # at what is paused, or gave way
+AHEAD = timedelta(hours=24)  # how far ahead a message gives way to more important ones
 WEEKDAYS = ("周一", "周二", "周三", "周四", "周五", "周六", "周日")
 
 
@@ -74,13 +75,23 @@ class QuietHours:
         return min(end for end in ends if end > now and not self.hold(end, zone))
 
 
+@dataclass(frozen=True)
+class Rival:
+    """A message of a more important template for the same recipient: when it is due, and what operators call it."""
+
+    at: datetime
+    priority: int
+    name: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class Situation:
     """Everything the gate may know of one message: who it is for, what they allowed, and what they got lately.
 
     ``sent`` are the instants at which this member or group was sent something that counts against the budget.
     ``quota_until`` is when the platform will take more, None while it takes any; ``closed`` why it takes nothing at all. ``deadline`` is the last instant
-    at which the message is still worth anything. ``urgent`` is for welcomes and replies.
+    at which the message is still worth anything. ``urgent`` is for welcomes and replies. ``rivals`` are the more important
+    messages that wait for the same recipient, or will within :data:`AHEAD`.
     """
 
     zone: str
@@ -92,6 +103,7 @@ class Situation:
     closed: str = ""
     paused: bool = False
     sent: Sequence[datetime] = ()
+    rivals: Sequence[Rival] = ()
     weekly_cap: int | None = None
     quiet: QuietHours | None = None
     spacing: timedelta = timedelta()
@@ -142,13 +154,27 @@ def _budget(asked: Situation, now: datetime) -> Verdict:
         return Now()
     recent = sorted(moment for moment in asked.sent if now - WEEK < moment <= now)
     if len(recent) < asked.weekly_cap:
-        return Now()
+        return _give_way(asked, asked.weekly_cap - len(recent), now)
     if asked.weekly_cap <= 0:
         return Never("每周上限设为 0，一条也不发")
     until = recent[-asked.weekly_cap] + WEEK
     return Later(
         until,
         f"7 天内已收到 {len(recent)} 条，到了每周 {asked.weekly_cap} 条的上限，{spoken(until, asked.zone)} 起可再发",
+    )
+
+
+def _give_way(asked: Situation, left: int, now: datetime) -> Verdict:
+    """What is left of the week is kept for more important messages, when there are as many of them."""
+    rivals = sorted(asked.rivals, key=lambda rival: rival.at)
+    if len(rivals) < left:
+        return Now()
+    first = max(rivals, key=lambda rival: rival.priority)
+    until = max(rivals[left - 1].at, now) + LOOK_AGAIN
+    return Later(
+        until,
+        f"7 天内还能收 {left} 条，先留给更重要的{first.name}（{spoken(first.at, asked.zone)}），"
+        f"{spoken(until, asked.zone)} 再看",
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -13,14 +13,15 @@ from sop.consent import Consent
 from sop.hour import Best
 from sop.kf import Session, closed
 from sop.message import Channel
+from sop.quota import DAY, Span, month_began, opens_again
 from sop.receipt import State
-from sop.template import Template
-from sop.timing import WEEK, Now, QuietHours, Situation, Verdict, may_send
+from sop.timing import AHEAD, WEEK, Later, Now, QuietHours, Rival, Situation, Verdict, may_send
 from storage.consent import ConsentStore
 from storage.instant import from_ms, to_ms
 from storage.kf import KfStore, Place
 from storage.outbox import Entry
 from storage.pause import PauseStore
+from storage.rival import RivalStore, TemplateOf
 from storage.tables import friend, groups, outbox, position
 from storage.zone import ZoneStore
 
@@ -36,6 +37,7 @@ class House:
     quiet: QuietHours | None = None
     spacing: timedelta = timedelta(minutes=30)
     hour_hold_out: float = 0.1
+    group_send_limit: Span = Span.MONTH
 
     @property
     def best(self) -> Best:
@@ -43,23 +45,24 @@ class House:
 
 
 T = TypeVar("T")
-TemplateOf = Callable[[str, int], Template | None]
 
 
 def judge(
     connection: Connection, entries: Sequence[Entry], now: datetime, house: House, template_of: TemplateOf
 ) -> list[tuple[Entry, Verdict]]:
-    """A verdict for each message, in their order; what passes counts against the budget of those behind it."""
+    """A verdict for each message, in their order; what passes counts against the budget of what is less important, or behind."""
     if not entries:
         return []
-    known = _Known.gather(connection, entries, now)
-    judged = []
-    for entry in entries:
+    known = _Known.gather(connection, entries, now, template_of)
+    verdicts: dict[int, Verdict] = {}
+    for entry in sorted(entries, key=known.priority, reverse=True):
         verdict = may_send(known.situation(entry, house, template_of, now), now)
         if isinstance(verdict, Now):
             known.count(entry, now)
-        judged.append((entry, verdict))
-    return judged
+        elif isinstance(verdict, Later):
+            known.wait(entry, verdict.until, now)
+        verdicts[entry.id] = verdict
+    return [(entry, verdicts[entry.id]) for entry in entries]
 
 
 @dataclass
@@ -73,14 +76,23 @@ class _Known:
     answered: dict[Place, int]
     paused: frozenset[str]
     zones: dict[str, str]
+    sends: dict[str, list[datetime]]  # 企业群发 each has got
+    priorities: dict[int, int]  # of the messages
+    rivals: dict[str, list[Rival]]
 
     @classmethod
-    def gather(cls, connection: Connection, entries: Sequence[Entry], now: datetime) -> _Known:
+    def gather(
+        cls, connection: Connection, entries: Sequence[Entry], now: datetime, template_of: TemplateOf
+    ) -> _Known:
         members = {entry.message.to_member for entry in entries if entry.message.to_member}
         chats = {entry.message.to_group for entry in entries if entry.message.to_group}
         since, own = now - WEEK, [entry.id for entry in entries]
         kf = KfStore(connection)
         sessions = kf.sessions({place for entry in entries if (place := _place(entry))})
+        paused = PauseStore(connection, now).paused()
+        priorities = {entry.id: _priority(entry, template_of) for entry in entries}
+        rivals = RivalStore(connection, now, template_of)
+        above = rivals.more_important(min(priorities.values()), paused)
         return cls(
             refused=ConsentStore(connection, now).refused(members) if members else set(),
             friends=_friends(connection, members),
@@ -90,12 +102,28 @@ class _Known:
             | sent_to(connection, chats, outbox.c.group_id, since, own),
             sessions=sessions,
             answered=kf.answered(sessions, but=own),
-            paused=PauseStore(connection, now).paused(),
+            paused=paused,
             zones=ZoneStore(connection).of(members, chats),
+            sends=group_sends(connection, members, outbox.c.member, now, own)
+            | group_sends(connection, chats, outbox.c.group_id, now, own),
+            priorities=priorities,
+            rivals=rivals.of(members | chats, above),
         )
+
+    def priority(self, entry: Entry) -> int:
+        return self.priorities[entry.id]
+
+    def wait(self, entry: Entry, until: datetime, now: datetime) -> None:
+        """What may leave soon is more important than what it is asked about after it."""
+        message = entry.message
+        if message.marketing and not message.urgent and until <= now + AHEAD:
+            rival = Rival(until, self.priority(entry), message.why)
+            self.rivals.setdefault(entry.recipient, []).append(rival)
 
     def count(self, entry: Entry, now: datetime) -> None:
         """What leaves now is seen by those behind it."""
+        if entry.message.channel is Channel.GROUP_SEND:
+            self.sends.setdefault(entry.recipient, []).append(now)
         if entry.message.marketing and not entry.message.urgent:
             self.sent.setdefault(entry.recipient, []).append(now)
         if (place := _place(entry)) is not None:
@@ -118,10 +146,13 @@ class _Known:
             marketing=message.marketing,
             consent=Consent.REFUSED if message.to_member in self.refused else Consent.UNASKED,
             belongs=self._belongs(entry),
-            quota_until=self.quota.get(entry.recipient),
+            quota_until=self._quota(entry, house, now),
             closed=self._closed(entry, now),
             paused=message.template in self.paused,
             sent=self.sent.get(entry.recipient, ()),
+            rivals=[
+                one for one in self.rivals.get(entry.recipient, ()) if one.priority > self.priority(entry)
+            ],
             weekly_cap=_first(template.weekly_cap if template else None, house.weekly_cap)
             if message.marketing
             else None,
@@ -130,6 +161,14 @@ class _Known:
             deadline=message.deadline,
         )
 
+    def _quota(self, entry: Entry, house: House, now: datetime) -> datetime | None:
+        """When the platform takes more for this recipient: as it told us, or as we count ourselves."""
+        told = self.quota.get(entry.recipient)
+        if entry.message.channel is not Channel.GROUP_SEND:
+            return told
+        counted = opens_again(self.sends.get(entry.recipient, ()), house.group_send_limit, now)
+        return max((one for one in (told, counted) if one is not None), default=None)
+
     def _belongs(self, entry: Entry) -> bool:
         message = entry.message
         if message.channel is not Channel.GROUP_SEND:
@@ -137,6 +176,13 @@ class _Known:
         if message.to_group:
             return message.to_group in self.alive
         return (message.to_member, message.sender) in self.friends
+
+
+def _priority(entry: Entry, template_of: TemplateOf) -> int:
+    """The priority of the template that says it; what no template says is ordinary."""
+    message = entry.message
+    plan = template_of(message.template, message.template_version) if message.template else None
+    return plan.priority if plan else 0
 
 
 def _place(entry: Entry) -> Place | None:
@@ -201,6 +247,32 @@ def sent_to(
             outbox.c.state.in_(COUNTED),
             spoken >= to_ms(since),
             outbox.c.id.not_in(own),  # they are marked sending already
+        )
+    )
+    found: dict[str, list[datetime]] = {}
+    for recipient, at in rows:
+        found.setdefault(recipient, []).append(from_ms(at))
+    return found
+
+
+def group_sends(
+    connection: Connection,
+    recipients: Collection[str],
+    column: Column[str],
+    now: datetime,
+    own: Collection[int] = (),
+) -> dict[str, list[datetime]]:
+    """When each got 企业群发 this month, or in the last week; ``own`` messages are not counted."""
+    if not recipients:
+        return {}
+    spoken = func.coalesce(outbox.c.sent_at, outbox.c.tried_at)
+    rows = connection.execute(
+        select(column, spoken).where(
+            column.in_(recipients),
+            outbox.c.channel == Channel.GROUP_SEND,
+            outbox.c.state.in_(COUNTED),
+            spoken >= to_ms(min(month_began(now), now - 7 * DAY)),
+            outbox.c.id.not_in(own),
         )
     )
     found: dict[str, list[datetime]] = {}

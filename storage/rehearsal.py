@@ -22,7 +22,7 @@ from storage.hour import HourStore, Segment
 from storage.journey import JourneyStore
 from storage.kf import KfStore, Place
 from storage.member import MemberStore
-from storage.policy import quota_of, sent_to
+from storage.policy import group_sends, quota_of, sent_to
 from storage.tables import coupon_batch, member, outbox
 from storage.zone import ZoneStore
 
@@ -62,6 +62,7 @@ class RehearsalStore:
         last = JourneyStore(self._connection, self._now).latest(template.id, ids)
         quota = quota_of(self._connection, ids)
         sent = sent_to(self._connection, ids, outbox.c.member, self._now - WEEK, ())
+        sends = group_sends(self._connection, ids, outbox.c.member, self._now)
         zones = ZoneStore(self._connection).of(ids)
         rates = self._rates(template, self._hours.segments_of(ids))
         places = self._places(template, ids)
@@ -76,6 +77,7 @@ class RehearsalStore:
                 refused=one.id in refused,
                 quota_until=quota.get(one.id),
                 sent=tuple(sent.get(one.id, ())),
+                sends=tuple(sends.get(one.id, ())),
                 session=sessions.get(places[one.id]),
                 answered=answered.get(places[one.id], 0),
                 zone=zones.get(one.id, ""),
@@ -111,6 +113,7 @@ class RehearsalStore:
         rates = self._rates(template, {one: (one, "") for one in ids})
         quota = quota_of(self._connection, ids)
         sent = sent_to(self._connection, ids, outbox.c.group_id, self._now - WEEK, ())
+        sends = group_sends(self._connection, ids, outbox.c.group_id, self._now)
         return [
             Walker(
                 to=one,
@@ -118,6 +121,7 @@ class RehearsalStore:
                 last=last.get(one.id),
                 quota_until=quota.get(one.id),
                 sent=tuple(sent.get(one.id, ())),
+                sends=tuple(sends.get(one.id, ())),
                 zone=one.zone,
                 rates=rates.get(one.id, PRIOR),
             )

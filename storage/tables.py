@@ -506,6 +506,7 @@ template = Table(
     Column("version", Integer, primary_key=True),
     Column("name", String(128), nullable=False),
     Column("text", Text, nullable=False),  # the TOML the operator wrote, to the letter
+    Column("priority", SmallInteger, nullable=False, server_default="0"),  # once it is published
     Column("state", String(12), nullable=False),  # draft | reviewed | published | retired
     Column("saved_by", String(64), nullable=False, server_default=""),
     Column("saved_at", Instant, nullable=False),

@@ -101,14 +101,14 @@ class TemplateStore:
         if wanted is None:
             raise NotFound("template", f"{template_id} v{version}")
         self._approved(wanted, zone)
-        mine = template.c.id == template_id
+        priority, mine = compiled(wanted.text, version).priority, template.c.id == template_id
         self._connection.execute(
             update(template).where(mine, template.c.state == PUBLISHED).values(state=RETIRED)
         )
         self._connection.execute(
             update(template)
             .where(mine, template.c.version == version)
-            .values(state=PUBLISHED, published_by=by, published_at=to_ms(self._now))
+            .values(state=PUBLISHED, priority=priority, published_by=by, published_at=to_ms(self._now))
         )
         DueStore(self._connection).drop(SLOT, [template_id])
         published = self.get(template_id, version)

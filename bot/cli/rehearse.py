@@ -16,11 +16,11 @@ from rich.table import Table
 
 from bot.cli.frame import ConfigPath, configured, err, out, quiet_log, with_database
 from bot.clock import SystemClock
-from bot.parcel import MEMBERS_PER_TASK
 from bot.rehearsal import Seen, rehearse
 from bot.setting import house_settings
 from sop.errors import Misconfigured
 from sop.file import read
+from sop.quota import MEMBERS_PER_TASK
 from sop.rehearsal import ASSUMED, Absence, Outcome, Scene, Summary, Walker
 from sop.template import Template
 from sop.timing import at_local, local, spoken
@@ -141,6 +141,8 @@ def _show(summary: Summary) -> None:
         for staff, day, number in summary.confirmations(MEMBERS_PER_TASK):
             table.add_row(day, staff, str(number))
         out.print(table)
+    for line in stage.limits:
+        out.print(f"· {line}")
 
 
 def _calendar(summary: Summary) -> Table:

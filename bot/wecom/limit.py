@@ -11,10 +11,16 @@ import hashlib
 from collections.abc import Sequence
 
 from bot.wecom.person import person
+from sop import quota
 from storage.shared import Demand, Limit
 
 EVERYBODY = "@all"
 MINUTE_S, HOUR_S, DAY_S, MONTH_S = 60.0, 3600.0, 86_400.0, 30 * 86_400.0
+
+
+def _limit(of: quota.Quota) -> Limit:
+    return Limit(of.most, of.within.total_seconds())
+
 
 CORP = (Limit(10_000, MINUTE_S), Limit(150_000, HOUR_S))  # of one API by one corp
 RECEIVER = (Limit(24, MINUTE_S), Limit(900, HOUR_S))  # of 30 and 1000 app messages one employee is shown
@@ -24,9 +30,12 @@ EVERYONE = (
 )  # the rest of them, kept for what goes to all; excess is dropped
 PUSHES_PER_ACCOUNT = 200  # person-times a day of one app, for each account the corp may have
 ARCHIVE = (Limit(4000, MINUTE_S),)  # pulls of the archive
-WEBHOOK = (Limit(20, MINUTE_S),)
+WEBHOOK = (_limit(quota.WEBHOOK),)
 APPCHAT = (Limit(20_000, MINUTE_S), Limit(150_000, HOUR_S))  # person-times; larger corps have more an hour
-READER = (Limit(200, MINUTE_S), Limit(10_000, DAY_S))  # of one member in our groups; excess is dropped
+READER = (
+    _limit(quota.READER_MINUTE),
+    _limit(quota.READER_DAY),
+)  # of one member in our groups; excess is dropped
 APPCHAT_CHANGES = {"appchat/create": Limit(1000, DAY_S), "appchat/update": Limit(1000, HOUR_S)}
 MOMENTS = (Limit(10, MINUTE_S), Limit(100_000, MONTH_S))
 PICTURES = (Limit(1000, DAY_S), Limit(3000, MONTH_S))  # images that stay for good

@@ -25,6 +25,7 @@ from bot.wecom.words import Body, Handed
 from sop.card import Card
 from sop.errors import Blocked, Busy, Refused, Unanswered
 from sop.message import CAPABILITIES, Channel, Form
+from sop.quota import GROUPS_PER_TASK, MEMBERS_PER_TASK
 from sop.receipt import Sent
 from storage.engine import Database
 from storage.tag import TagStore
@@ -32,8 +33,8 @@ from storage.told import told_staff
 
 MOST = {  # recipients of one request; one where nothing is said
     (Channel.APP, "staff"): 1000,
-    (Channel.GROUP_SEND, "member"): 10_000,
-    (Channel.GROUP_SEND, "group"): 2000,
+    (Channel.GROUP_SEND, "member"): MEMBERS_PER_TASK,
+    (Channel.GROUP_SEND, "group"): GROUPS_PER_TASK,
 }
 NOBODY = (Channel.WEBHOOK, Channel.MOMENT)  # the address says it all
 MOST_READERS = 1000  # of one change to a card
