@@ -101,7 +101,7 @@ def plainly(reason: str) -> str:
 
 def of_message(told: Told, zone: str, *, before: Sequence[Mark] = ()) -> Because:
     """Why somebody got, will get or does not get this message; ``before`` is what led to its being written."""
-    return Because(_line(told, zone), (*before, *_marks(told)))
+    return Because(_line(told, zone), tuple(in_order([*before, *_marks(told)])))
 
 
 def _line(told: Told, zone: str) -> str:
@@ -130,8 +130,8 @@ def _marks(told: Told) -> list[Mark]:
     if told.tried is not None:
         number = f"，平台编号 {told.number}" if told.number else ""
         marks.append(Mark(told.tried, f"规则都放行，交给平台{number}"))
-    if told.confirmed is not None:
-        marks.append(Mark(told.confirmed, f"{told.sender} 点了确认"))
+    if told.confirmed is not None:  # we hear of it afterwards, together with what came of it
+        marks.append(Mark(min(told.confirmed, told.sent or told.confirmed), f"{told.sender} 点了确认"))
     if told.sent is not None:
         marks.append(Mark(told.sent, "平台报告送达"))
     if told.state in AWAITED:

@@ -44,7 +44,7 @@ class WhyStore:
             raise NotFound("message", str(message_id))
         walked = JourneyStore(self._connection, self._now).get(entry.message.journey)
         plan = walked and self._template(walked.template, walked.version)
-        before = of_journey(plan, walked, self._decided(walked)) if plan and walked else ()
+        before = of_journey(plan, walked, self._decided(walked))[:-1] if plan and walked else ()
         [told] = self._as_told([entry])
         return of_message(told, self._zone, before=before)
 
