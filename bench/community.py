@@ -62,9 +62,9 @@ def planner_over(db: Database) -> Planner:
     return Planner(db, context_of, clock, Bell(clock), "bench", alone=True)
 
 
-async def publish(db: Database, now: datetime) -> None:
+async def publish(db: Database, now: datetime, template: str = TEMPLATE) -> None:
     await db.write(
-        lambda c: TemplateStore(c, now).save("growth", "七天成长计划", TEMPLATE, by="bench") and None
+        lambda c: TemplateStore(c, now).save("growth", "七天成长计划", template, by="bench") and None
     )
     await db.write(lambda c: TemplateStore(c, now).publish("growth", 1, zone="Asia/Shanghai") and None)
 
