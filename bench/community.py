@@ -53,11 +53,12 @@ text = "第二天，继续。"
 """
 
 
-def planner_over(db: Database) -> Planner:
-    clock, chance = SystemClock(), SystemChance()
+def planner_over(db: Database, account: str = "") -> Planner:
+    """A planner that says what it says in 微信客服 as ``account``."""
+    clock, chance, settings = SystemClock(), SystemChance(), Settings(kf_account=account)
 
     def context_of(update: Update, tx: Tx) -> Context:
-        return Context(tx, tx.now, Settings(), chance.token, chance.fraction, update)
+        return Context(tx, tx.now, settings, chance.token, chance.fraction, update)
 
     return Planner(db, context_of, clock, Bell(clock), "bench", alone=True)
 

@@ -29,7 +29,7 @@ from bot.bell import Bell
 from bot.clock import SystemClock
 from bot.gateway import Gateway, Parcel
 from bot.outgoing import Outgoing
-from bot.sender import Sender
+from bot.sender import AT_ONCE, Sender
 from sop.message import CAPABILITIES, Capabilities, Channel, Content, Message
 from sop.receipt import Sent, State
 from storage import schema
@@ -39,7 +39,7 @@ from storage.outbox import OutboxStore
 from storage.policy import House
 from storage.tables import due, journey, member, outbox
 
-AT_ONCE = 64  # requests of the bare client in flight
+DELAYS_MS = (0, 50)  # a stand-in that answers at once, and one that takes as long as a platform does
 PACE = 1600  # steps that come due in a second
 TEXT = "晚上好，今天是「七天成长计划」第三天。今晚这篇只要三分钟，讲怎样把一件大事切成十分钟。"
 PERSONAL = """
@@ -91,7 +91,9 @@ def body_of(recipient: str, text: str) -> dict[str, Any]:
 
 
 class _Answers(asyncio.Protocol):
-    """Says yes to every request whose head and body have come."""
+    """Says yes to every request whose head and body have come, after a while."""
+
+    delay_s = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport, self.seen = cast(asyncio.Transport, transport), b""
@@ -106,23 +108,30 @@ class _Answers(asyncio.Protocol):
                 return
             self.seen = self.seen[end + 4 + size :]
             body = b'{"errcode":0,"errmsg":"ok","msgid":"m"}'
-            self.transport.write(
+            self.answer(
                 b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
                 % (len(body), body)
             )
 
+    def answer(self, whole: bytes) -> None:
+        if self.delay_s:
+            asyncio.get_running_loop().call_later(self.delay_s, self.transport.write, whole)
+        else:
+            self.transport.write(whole)
 
-async def stand_in() -> None:
+
+async def stand_in(delay_ms: int) -> None:
+    _Answers.delay_s = delay_ms / 1000
     server = await asyncio.get_running_loop().create_server(_Answers, "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
     await asyncio.Event().wait()
 
 
 @contextmanager
-def platform() -> Iterator[str]:
+def platform(delay_ms: int = 0) -> Iterator[str]:
     """The address of a stand-in in a process of its own."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "bench.drain", "stand-in"], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "bench.drain", "stand-in", str(delay_ms)], stdout=subprocess.PIPE, text=True
     )
     try:
         assert process.stdout is not None
@@ -170,6 +179,7 @@ async def drained(url: str, count: int) -> float:
         ):
             await schema.ensure(db)
             now = SystemClock().now()
+            await publish(db, now, PERSONAL)
             for start in range(0, count, 2000):
                 waiting = [_message(number) for number in range(start, min(start + 2000, count))]
                 await db.write(lambda c, waiting=waiting: OutboxStore(c, now).add_all(waiting))  # type: ignore[misc]
@@ -210,11 +220,11 @@ async def paced(url: str, count: int) -> tuple[float, float, float]:
             for start in range(0, count, 5000):
                 numbers = range(start, min(start + 5000, count))
                 await db.write(lambda c, numbers=numbers: _due(c, numbers, first))  # type: ignore[misc]
-            sender, planner = sender_over(db, out, url), planner_over(db)
+            sender, planner = sender_over(db, out, url), planner_over(db, "wk")
             planner.after_chunk = sender.bell.ring
             roles = [asyncio.create_task(planner.run()), asyncio.create_task(sender.run())]
-            while await db.read(_sent) < count:
-                await asyncio.sleep(1.0)
+            while await db.read(_sent) < count:  # noqa: ASYNC110
+                await asyncio.sleep(1.0)  # nobody tells us
             for role in roles:
                 role.cancel()
             return await db.read(lambda c: _lateness(c, first))
@@ -256,21 +266,22 @@ def _lateness(connection: Connection, first: int) -> tuple[float, float, float]:
 
 
 async def main(count: int) -> None:
-    with platform() as url:
-        await bare(url, 2000)
-        floor = await bare(url, count)
-        ours = await drained(url, count)
+    print(f"drain     {count:,} recipients, {AT_ONCE} requests in flight")
+    for delay in DELAYS_MS:
+        with platform(delay) as url:
+            await bare(url, 2000)
+            floor = await bare(url, count)
+            ours = await drained(url, count)
         print(
-            f"drain     {count:,} recipients  bare client {floor:,.0f}/s  durable outbox {ours:,.0f}/s  ratio {ours / floor:.2f}"
+            f"  answers after {delay:2} ms  bare client {floor:6,.0f}/s  durable outbox {ours:6,.0f}/s  ratio {ours / floor:.2f}"
         )
+    with platform(delay) as url:
         rate, half, late = await paced(url, count)
-        print(
-            f"drain     due at {PACE}/s: {rate:,.0f} steps/s  late by {half:,.0f} ms (p50), {late:,.0f} ms (p99)"
-        )
+    print(f"  due at {PACE}/s        {rate:,.0f} steps/s  late by {half:,.0f} ms (p50), {late:,.0f} ms (p99)")
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["stand-in"]:
-        uvloop.run(stand_in())
+    if sys.argv[1:2] == ["stand-in"]:
+        uvloop.run(stand_in(int(sys.argv[2])))
     else:
         uvloop.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 50_000))

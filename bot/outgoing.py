@@ -87,7 +87,7 @@ class Outgoing:
     clock: Clock
     timeout_s: float = 10.0
     connect_s: float = 3.0
-    connections: int = 64
+    connections: int = 128
     slow_s: float = 25.0  # for files
     _session: ClientSession | None = field(default=None, init=False, repr=False)
 

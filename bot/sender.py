@@ -14,16 +14,17 @@ from functools import partial
 
 import structlog
 
+from bot.arrival import Arrivals
 from bot.bell import Bell
 from bot.clock import Clock
 from bot.gateway import Gateway, Parcel
-from bot.parcel import CONFIRMED, SHARED, SINGLE, parcels, receipt_of
+from bot.parcel import CONFIRMED, SHARED, SINGLE, parcels
 from sop.errors import Blocked, Busy, Crowded, Refused, SendError, Unanswered
 from sop.message import Channel
 from sop.quota import MEMBERS_PER_TASK
 from sop.receipt import SETTLED, Sent, State
 from sop.timing import Later, Never, Verdict
-from storage import inbox, lease
+from storage import lease
 from storage.alarm import raise_alarm
 from storage.consent import ConsentStore
 from storage.engine import Connection, Database
@@ -39,7 +40,9 @@ from storage.template import TemplateStore
 log = structlog.get_logger()
 
 CHUNK = 100  # claimed in one transaction, so that whoever stores a callback waits a moment only
-AT_ONCE = 16  # few, so that what is claimed starts at once and an opt-out just before is still seen
+AT_ONCE = 96  # requests in flight; no more are claimed, so that each starts at once and an opt-out just before is seen
+FEW = 24  # free places worth a claim: claiming many together costs little more than claiming one
+ROUND = 1000  # messages sent before other channels have their turn
 BLOCKED_FOR = timedelta(minutes=5)
 REPEATS = 3  # of an unanswered send, where the platform drops a repeat
 REPEAT_WINDOW = timedelta(minutes=25)  # the platform remembers requests for 30 minutes
@@ -92,7 +95,13 @@ class Sender:
     idle_s: float = 60.0
     on_settled: Callable[[Entry, State], None] = lambda entry, state: None
     _fence: int = 0
+    _arrivals: Arrivals = field(init=False)
+    _asking: int = 0  # requests in flight
+    _landed: asyncio.Event = field(default_factory=asyncio.Event)
     _promised: dict[Lane, datetime] = field(default_factory=dict)  # the last turn promised in a lane
+
+    def __post_init__(self) -> None:
+        self._arrivals = Arrivals(self.db, self.clock)
 
     async def run(self) -> None:
         await self.start()
@@ -133,13 +142,31 @@ class Sender:
             )
 
     async def send_once(self) -> int:
-        """Claim, judge and send one batch of each kind; returns how many messages were looked at."""
-        single = await self._claim(SINGLE, AT_ONCE)
-        shared = await self._claim(SHARED, MEMBERS_PER_TASK)
-        await asyncio.gather(
-            *(self._send(parcel, entries) for parcel, entries in parcels([*single.ready, *shared.ready]))
-        )
-        return single.seen + shared.seen
+        """Claim, judge and send: one batch of tasks, and singles until none waits or the round is over; how many it saw."""
+        flying = list[asyncio.Task[None]]()
+        try:
+            shared = await self._claim(SHARED, MEMBERS_PER_TASK)
+            seen = self._start(shared, flying)
+            while seen < ROUND and not self.bell.closed:
+                singles = await self._claim(SINGLE, max(FEW, AT_ONCE - self._asking))
+                if not singles.seen:
+                    break
+                seen += self._start(singles, flying)
+                await self._room()
+            return seen
+        finally:
+            await asyncio.gather(*flying)
+
+    def _start(self, claimed: Claimed, flying: list[asyncio.Task[None]]) -> int:
+        flying += [asyncio.create_task(self._send(*parcel)) for parcel in parcels(claimed.ready)]
+        return claimed.seen
+
+    async def _room(self) -> None:
+        """Return when a claim's worth of places is free; those whose answer has come no longer take one."""
+        await asyncio.sleep(0)
+        while self._asking > AT_ONCE - FEW:
+            self._landed.clear()
+            await self._landed.wait()
 
     async def _until_next(self) -> float:
         silent = self._silent()
@@ -216,7 +243,7 @@ class Sender:
 
     async def _send(self, parcel: Parcel, entries: Sequence[Entry]) -> None:
         try:
-            sent = await self.gateway.send(parcel)
+            sent = await self._ask(parcel)
         except SendError as error:
             await self._went_wrong(parcel, entries, error)
         except Exception as error:  # a fault of ours after the request may have left: nobody knows
@@ -225,9 +252,22 @@ class Sender:
         else:
             await self._accepted(parcel, entries, sent)
 
+    async def _ask(self, parcel: Parcel) -> Sent:
+        self._asking += 1
+        try:
+            return await self.gateway.send(parcel)
+        finally:
+            self._asking -= 1
+            self._landed.set()
+
     # ------------------------------------------------------------ what became of it
 
     async def _accepted(self, parcel: Parcel, entries: Sequence[Entry], sent: Sent) -> None:
+        if parcel.channel not in CONFIRMED and not sent.failed:
+            await self._arrivals.note(entries[0], sent.number)
+            self._report(entries, State.SENT)
+            self.woken.ring()
+            return
         failed = [entry for entry in entries if entry.recipient in sent.failed]
         good = [entry for entry in entries if entry.recipient not in sent.failed]
         now = self.clock.now()
@@ -237,11 +277,8 @@ class Sender:
             GuardStore(connection, now).watch(entry.message.template for entry in failed)
             if parcel.channel in SHARED:
                 self._created(connection, parcel, good, sent.number, now)
-            elif parcel.channel in CONFIRMED:
-                self._awaits_tap(connection, parcel, good, sent.number, now)
             else:
-                store.settle(_ids(good), State.SENT, fence=self._fence, number=sent.number)
-                inbox.insert(connection, [receipt_of(entry, now) for entry in good]) if good else None
+                self._awaits_tap(connection, parcel, good, sent.number, now)
             store.settle(
                 _ids(failed),
                 State.REFUSED,
@@ -251,7 +288,7 @@ class Sender:
             )
 
         await self.db.write(settle)
-        self._report(good, State.CREATED if parcel.channel in CONFIRMED else State.SENT)
+        self._report(good, State.CREATED)
         self._report(failed, State.REFUSED)
         self.woken.ring()
 

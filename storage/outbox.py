@@ -16,9 +16,10 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
-    CompoundSelect,
     Connection,
+    Subquery,
     and_,
+    bindparam,
     delete,
     func,
     literal_column,
@@ -33,6 +34,7 @@ from sop.receipt import MOVES, SETTLED, State
 from storage.content import content_from_plain, content_to_plain
 from storage.engine import can_skip_locked, insert_into, insert_new
 from storage.instant import from_ms, maybe_from_ms, maybe_ms, to_ms
+from storage.lane import Lane, lanes
 from storage.tables import outbox
 from storage.trail import TrailStore
 
@@ -95,13 +97,17 @@ class OutboxStore:
     # ------------------------------------------------------------ sending
 
     def claim(self, limit: int, *, channels: Collection[str], fence: int) -> list[Entry]:
-        """Take what may be sent now, replies before pushes, and mark it sending under ``fence``."""
+        """Take what may be sent now and mark it sending under ``fence``: replies before pushes, each template in its turn."""
+        first = self._first(channels, limit)
+        if first is None:
+            return []
         rows = self._connection.execute(
             select(outbox)
-            .where(_IS_WAITING, outbox.c.id.in_(self._first(channels, limit)))
-            .order_by(outbox.c.urgent.desc(), outbox.c.due_at, outbox.c.id)
+            .join(first, first.c.id == outbox.c.id)
+            .where(_IS_WAITING)
+            .order_by(outbox.c.urgent.desc(), first.c.turn, outbox.c.due_at, outbox.c.id)
             .limit(limit)
-            .with_for_update(skip_locked=can_skip_locked(self._connection))
+            .with_for_update(of=outbox, skip_locked=can_skip_locked(self._connection))
         ).all()
         ids = [row.id for row in rows]
         if ids:
@@ -124,32 +130,43 @@ class OutboxStore:
 
     def any_waiting(self, channels: Collection[str]) -> bool:
         """Is there anything to claim now? Asked before taking the write lock."""
-        return self._connection.execute(self._first(channels, 1).limit(1)).first() is not None
+        first = self._first(channels, 1)
+        return first is not None and self._connection.execute(select(first.c.id).limit(1)).first() is not None
 
-    def _first(self, channels: Collection[str], limit: int) -> CompoundSelect[Any]:
-        """Ids of the first of each channel and urgency; each is one look into the index, however many wait."""
+    def _first(self, channels: Collection[str], limit: int) -> Subquery | None:
+        """The first of each lane with its turn there; each is one look into the index, however many wait."""
+        due = [
+            lane
+            for lane in lanes(self._connection)
+            if lane.channel in channels and lane.due_at <= to_ms(self._now)
+        ]
+        if not due:
+            return None
         return union_all(
             *(
                 select(
-                    select(outbox.c.id)
-                    .where(
-                        _IS_WAITING,
-                        *self._in_reach(channel),
-                        outbox.c.urgent.is_(urgent),
-                        outbox.c.due_at <= to_ms(self._now),
+                    select(
+                        outbox.c.id,
+                        func.row_number().over(order_by=(outbox.c.due_at, outbox.c.id)).label("turn"),
                     )
+                    .where(*self._of_lane(lane), outbox.c.due_at <= to_ms(self._now))
                     .order_by(outbox.c.due_at, outbox.c.id)
                     .limit(limit)
                     .subquery()
                 )
-                for channel in channels
-                for urgent in (True, False)
+                for lane in due
             )
-        )
+        ).subquery("first")
 
-    def _in_reach(self, channel: str) -> list[ColumnElement[bool]]:
-        silent = self._silent.get(channel)
-        return [outbox.c.channel == channel] + ([outbox.c.sender.not_in(silent)] if silent else [])
+    def _of_lane(self, lane: Lane) -> list[ColumnElement[bool]]:
+        silent = self._silent.get(lane.channel)
+        return [
+            _IS_WAITING,
+            outbox.c.channel == lane.channel,
+            outbox.c.urgent.is_(lane.urgent),
+            outbox.c.template == lane.template,
+            *([outbox.c.sender.not_in(silent)] if silent else []),
+        ]
 
     def settle(
         self,
@@ -218,6 +235,17 @@ class OutboxStore:
         unknown = and_(outbox.c.id.in_(list(ids)), outbox.c.state == State.UNKNOWN)
         self._connection.execute(update(outbox).where(unknown).values(reason=reason))
 
+    def accepted(self, numbers: Mapping[int, tuple[str, int]]) -> None:
+        """The platform took these: message → its number there, and the fence it was claimed under."""
+        settled = self._now_in(State.SENT) | {"reason": "", "sent_at": to_ms(self._now)}
+        held = and_(outbox.c.state == State.SENDING, outbox.c.fence == bindparam("fence_"))
+        self._connection.execute(
+            update(outbox)
+            .where(outbox.c.id == bindparam("id_"), held)
+            .values(number=bindparam("number_"), **settled),
+            [{"id_": id_, "number_": number, "fence_": fence} for id_, (number, fence) in numbers.items()],
+        )
+
     def hand_over(self, key: str, number: str) -> bool:
         """Give a waiting message to the platform, which came for it; False when it does not wait, or no longer may be said."""
         in_time = or_(outbox.c.deadline_at.is_(None), outbox.c.deadline_at > to_ms(self._now))
@@ -245,15 +273,16 @@ class OutboxStore:
 
     def next_at(self) -> datetime | None:
         """When the next waiting message wants to leave."""
-        firsts = [
-            select(func.min(outbox.c.due_at).label("at")).where(
-                _IS_WAITING, *self._in_reach(str(channel)), outbox.c.urgent.is_(urgent)
-            )
-            for channel in Channel
-            for urgent in (True, False)
-        ]
-        at = self._connection.scalar(select(func.min(union_all(*firsts).subquery().c.at)))
-        return None if at is None else from_ms(at)
+        first = [at for lane in lanes(self._connection) if (at := self._first_in(lane)) is not None]
+        return from_ms(min(first)) if first else None
+
+    def _first_in(self, lane: Lane) -> int | None:
+        if not self._silent.get(lane.channel):
+            return lane.due_at
+        first: int | None = self._connection.scalar(
+            select(func.min(outbox.c.due_at)).where(*self._of_lane(lane))
+        )
+        return first
 
     def cancel(self, *, member: str = "", group: str = "", journey: int = 0, reason: str) -> int:
         """Cancel what still waits for someone, or for a journey; urgent messages stay."""

@@ -136,11 +136,12 @@ outbox = Table(
     Column("doubt_at", Instant),  # when an attempt left that was never answered: it may have arrived
     Column("sent_at", Instant),
     Column("settled_at", Instant),  # when it was sent, refused or cancelled
-    # what to send next on a channel: replies before pushes
+    # what to send next on a channel: replies before pushes, each template in its turn
     Index(
         "ix_outbox_waiting",
         "channel",
         "urgent",
+        "template",
         "due_at",
         sqlite_where=text("state = 'waiting'"),
         postgresql_where=text("state = 'waiting'"),
