@@ -8,6 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, func, insert, select
 
+from storage.engine import among
 from storage.instant import from_ms, to_ms
 from storage.tables import consent
 
@@ -82,7 +83,7 @@ class ConsentStore:
         """Those of ``members`` whose newest decision is no."""
         newest = (
             select(func.max(consent.c.id))
-            .where(consent.c.member.in_(members), consent.c.purpose == purpose)
+            .where(among(consent.c.member, members), consent.c.purpose == purpose)
             .group_by(consent.c.member)
         )
         rows = self._connection.scalars(

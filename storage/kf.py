@@ -11,7 +11,7 @@ from sqlalchemy import Connection, and_, case, func, or_, select, update
 from sop.kf import Care, Session
 from sop.message import Channel
 from sop.receipt import State
-from storage.engine import insert_into
+from storage.engine import among, insert_into
 from storage.instant import maybe_from_ms, to_ms
 from storage.tables import kf_session, kf_visitor, outbox
 
@@ -64,7 +64,7 @@ class KfStore:
         if not places:
             return {}
         rows = self._connection.execute(
-            select(kf_session).where(kf_session.c.member.in_({member for member, _ in places}))
+            select(kf_session).where(among(kf_session.c.member, {member for member, _ in places}))
         )
         found = {(row.member, row.account): _session(row) for row in rows}
         return {place: found[place] for place in places if place in found}
@@ -140,7 +140,7 @@ class KfStore:
 
     def addresses(self, members: Collection[str]) -> dict[str, str]:
         """The other id under which 微信客服 reaches some of ``members``."""
-        rows = self._connection.execute(select(kf_visitor).where(kf_visitor.c.member.in_(members)))
+        rows = self._connection.execute(select(kf_visitor).where(among(kf_visitor.c.member, members)))
         return {row.member: row.visitor for row in rows}
 
     def address(self, member: str) -> str:

@@ -32,7 +32,7 @@ from sqlalchemy import (
 from sop.message import Channel, Content, Message
 from sop.receipt import MOVES, SETTLED, State
 from storage.content import content_from_plain, content_to_plain
-from storage.engine import can_skip_locked, insert_into, insert_new
+from storage.engine import among, can_skip_locked, insert_into, insert_new
 from storage.instant import from_ms, maybe_from_ms, maybe_ms, to_ms
 from storage.lane import Lane, lanes
 from storage.tables import outbox
@@ -113,7 +113,7 @@ class OutboxStore:
         if ids:
             self._connection.execute(
                 update(outbox)
-                .where(outbox.c.id.in_(ids), outbox.c.state == State.WAITING)
+                .where(among(outbox.c.id, ids), outbox.c.state == State.WAITING)
                 .values(
                     state=State.SENDING,
                     fence=fence,
@@ -198,7 +198,7 @@ class OutboxStore:
             values["attempts"] = outbox.c.attempts - 1
         result = self._connection.execute(
             update(outbox)
-            .where(outbox.c.id.in_(list(ids)), outbox.c.state == State.SENDING, outbox.c.fence == fence)
+            .where(among(outbox.c.id, list(ids)), outbox.c.state == State.SENDING, outbox.c.fence == fence)
             .values(**values)
         )
         return result.rowcount
@@ -344,7 +344,7 @@ class OutboxStore:
         return found[0] if found else None
 
     def several(self, ids: Collection[int]) -> list[Entry]:
-        return self._entries(outbox.c.id.in_(ids))
+        return self._entries(among(outbox.c.id, ids))
 
     def by_key(self, key: str) -> Entry | None:
         found = self._entries(outbox.c.key == key)

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, and_, bindparam, delete, literal_column, sele
 
 from sop.message import Message
 from sop.receipt import State
+from storage.engine import among
 from storage.instant import from_ms
 from storage.outbox import row_of
 from storage.tables import outbox
@@ -62,7 +63,7 @@ class PlannedStore:
     def awaited(self, journeys: Collection[int]) -> set[int]:
         """Which of these journeys have something to say whose words are still to be found."""
         rows = self._connection.execute(
-            select(outbox.c.journey, outbox.c.state).where(outbox.c.journey.in_(journeys))
+            select(outbox.c.journey, outbox.c.state).where(among(outbox.c.journey, journeys))
         )
         return {row.journey for row in rows if row.state == State.PLANNED}
 
@@ -79,7 +80,7 @@ class PlannedStore:
 
     def still(self, ids: Collection[int]) -> set[int]:
         """Which of these are planned still; the others were cancelled, or have their words."""
-        rows = self._connection.execute(select(outbox.c.id, outbox.c.state).where(outbox.c.id.in_(ids)))
+        rows = self._connection.execute(select(outbox.c.id, outbox.c.state).where(among(outbox.c.id, ids)))
         return {row.id for row in rows if row.state == State.PLANNED}
 
     def _words(self, id_: int, message: Message) -> dict[str, Any]:

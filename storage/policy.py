@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from sqlalchemy import Column, Connection, func, select
+from sqlalchemy import Column, Connection, func, not_, select
 
 from sop.consent import Consent
 from sop.hour import Best
@@ -17,6 +17,7 @@ from sop.quota import DAY, Span, month_began, opens_again
 from sop.receipt import State
 from sop.timing import AHEAD, WEEK, Later, Now, QuietHours, Rival, Situation, Verdict, may_send
 from storage.consent import ConsentStore
+from storage.engine import among
 from storage.instant import from_ms, to_ms
 from storage.kf import KfStore, Place
 from storage.outbox import Entry
@@ -202,7 +203,7 @@ def _friends(connection: Connection, members: Collection[str]) -> set[tuple[str,
         return set()
     rows = connection.execute(
         select(friend.c.member, friend.c.staff).where(
-            friend.c.member.in_(members), friend.c.lost_at.is_(None), friend.c.half.is_(False)
+            among(friend.c.member, members), friend.c.lost_at.is_(None), friend.c.half.is_(False)
         )
     )
     return {(row.member, row.staff) for row in rows}
@@ -212,7 +213,7 @@ def _alive(connection: Connection, chats: Collection[str]) -> dict[str, str]:
     if not chats:
         return {}
     rows = connection.execute(
-        select(groups.c.id, groups.c.owner).where(groups.c.id.in_(chats), groups.c.dismissed_at.is_(None))
+        select(groups.c.id, groups.c.owner).where(among(groups.c.id, chats), groups.c.dismissed_at.is_(None))
     )
     return {row.id: row.owner for row in rows}
 
@@ -220,7 +221,7 @@ def _alive(connection: Connection, chats: Collection[str]) -> dict[str, str]:
 def quota_of(connection: Connection, recipients: Collection[str]) -> dict[str, datetime]:
     """Whom the platform told us it takes nothing more for, and until when; it can't be asked, only learnt from refusals."""
     names = [quota_name(recipient) for recipient in recipients]
-    rows = connection.execute(select(position.c.name, position.c.value).where(position.c.name.in_(names)))
+    rows = connection.execute(select(position.c.name, position.c.value).where(among(position.c.name, names)))
     return {row.name.removeprefix("quota:"): datetime.fromisoformat(row.value) for row in rows}
 
 
@@ -241,12 +242,12 @@ def sent_to(
     spoken = func.coalesce(outbox.c.sent_at, outbox.c.tried_at)
     rows = connection.execute(
         select(column, spoken).where(
-            column.in_(recipients),
+            among(column, recipients),
             outbox.c.urgent.is_(False),
             outbox.c.marketing,
             outbox.c.state.in_(COUNTED),
             spoken >= to_ms(since),
-            outbox.c.id.not_in(own),  # they are marked sending already
+            not_(among(outbox.c.id, own)),  # they are marked sending already
         )
     )
     found: dict[str, list[datetime]] = {}

@@ -306,3 +306,12 @@ async def test_only_what_can_leave_from_here_is_claimed(db: Database) -> None:
 
     assert {entry.message.key for entry in claimed} == {"a", "c"}
     assert rest is None
+
+
+async def test_no_template_waits_behind_all_of_another(db: Database) -> None:
+    await add(db, *(push(f"a{number}", template="a") for number in range(20)))
+    await add(db, *(push(f"b{number}", template="b") for number in range(3)))
+
+    claimed = await claim(db, limit=6)
+
+    assert [entry.message.template for entry in claimed] == ["a", "b"] * 3
