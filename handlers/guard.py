@@ -12,7 +12,7 @@ from handlers.filters import Waited
 from handlers.router import Router
 from sop.guard import NEXT
 from sop.update import ConsentChanged, FriendLost, Kind, MembersLeft, WaitEnded
-from storage.guard import CHECK
+from storage.guard import CHECK, alarm_of
 from storage.operator import OperatorStore
 
 router = Router("guard")
@@ -50,4 +50,4 @@ def check(wait: WaitEnded, ctx: Context) -> None:
         return
     OperatorStore(ctx.tx.connection, ctx.now).record(BY, "paused a template", f"{template.id} {found.reason}")
     text = f"「{template.name}」已自动暂停：{found.reason}。{NEXT}。"
-    tell_operators(f"guard:{template.id}:{ctx.now.isoformat()}", text, "模板护栏", ctx)
+    tell_operators(f"{alarm_of(template.id)}{ctx.now.isoformat()}", text, "模板护栏", ctx)

@@ -169,8 +169,7 @@ def _next(template: Template, journey: Journey) -> str:
 class Standing:
     """Where somebody stands with a template: what there is to say about why they got something of it, or nothing.
 
-    ``paused`` is why it stands still, empty where nobody said, None while it runs; ``stay`` why they would not begin
-    again now.
+    ``paused`` is why it stands still, None while it runs; ``stay`` why they would not begin again now.
     """
 
     belongs: bool
@@ -202,7 +201,7 @@ def of_template(template: Template, zone: str, standing: Standing) -> Because:
 def _line_of(template: Template, zone: str, standing: Standing) -> str:
     name = f"「{template.name}」"
     journey, missed, told = standing.journey, standing.missed, standing.told
-    still = "" if standing.paused is None else standing.paused or "已暂停"
+    still = standing.paused
     if journey is None:
         if not standing.belongs:
             return f"没有进入{name}：现在不在适用人群里"

@@ -30,11 +30,16 @@ from storage.consent import MARKETING
 from storage.due import Due, DueStore
 from storage.engine import insert_into
 from storage.instant import from_ms, to_ms
-from storage.tables import consent, friend, guard, outbox, seat
+from storage.tables import consent, friend, guard, member, outbox, seat
 
 CHECK = "guard.check"  # the wait, some seconds long, for a look at a template whose people turn away
 BREATH = timedelta(seconds=10)  # in which many who turn away at once are looked at together
 BY_MEMBER = "member"  # friend.lost_by, when the member ended the friendship
+
+
+def alarm_of(template: str) -> str:
+    """How the keys of the alarms begin that tell of this template."""
+    return f"guard:{template}:"
 
 
 class GuardStore:
@@ -93,7 +98,7 @@ class GuardStore:
     def _people(self, measure: Measure, template: str, since: datetime) -> int:
         """How many different people; told apart here, because SQLite would walk the whole table in their order."""
         queries = turned_away(measure, template, since)
-        return len({member for query in queries for member in self._connection.scalars(query)})
+        return len({who for query in queries for who in self._connection.scalars(query)})
 
     def _reached(self, measure: Measure, template: str, since: datetime, limit: int) -> int:
         """How many people were reached, or were to be, counted up to ``limit``."""
@@ -102,6 +107,7 @@ class GuardStore:
         in_groups = (
             select(seat.c.member)
             .join(outbox, outbox.c.group_id == seat.c.group_id)
+            .join(member, _is_member(seat.c.member))
             .where(*sent, outbox.c.group_id != "", _sat(seat, outbox.c.sent_at))
         )
         turned_down = [_turned_down(template, since)] if measure is Measure.REFUSALS else []
@@ -130,7 +136,8 @@ def turned_away(measure: Measure, template: str, since: datetime) -> list[Select
             )
             return [lost, _turned_down(template, since)]
         case Measure.LEAVERS:
-            left = select(seat.c.member).where(
+            left = select(seat.c.member).join(member, _is_member(seat.c.member))
+            left = left.where(
                 seat.c.left_at >= start,
                 seat.c.removed.is_(False),
                 _was_reached(template, since, seat.c.member, seat.c.left_at),
@@ -160,19 +167,24 @@ def _turned_down(template: str, since: datetime) -> Select[tuple[str]]:
 
 
 def _was_reached(
-    template: str, since: datetime, member: Column[str], before: Column[int]
+    template: str, since: datetime, whom: Column[str], before: Column[int]
 ) -> ColumnElement[bool]:
     """Whether a template reached this member, alone or in a group, before they turned away."""
     theirs, at = seat.alias(), outbox.c.sent_at
-    alone = exists().where(outbox.c.member == member, *_sent(template, since), at <= before)
+    alone = exists().where(outbox.c.member == whom, *_sent(template, since), at <= before)
     in_group = (
         select(true())
         .select_from(theirs.join(outbox, outbox.c.group_id == theirs.c.group_id))
         # hidden from the planner, which would walk all the template said instead of what the group heard
-        .where(theirs.c.member == member, func.coalesce(outbox.c.template, "") == template)
+        .where(theirs.c.member == whom, func.coalesce(outbox.c.template, "") == template)
         .where(at >= to_ms(since), at <= before, _sat(theirs, at))
     )
     return or_(alone, in_group.exists())
+
+
+def _is_member(whom: Column[str]) -> ColumnElement[bool]:
+    """Colleagues and robots sit in groups too."""
+    return and_(member.c.id == whom, member.c.staff.is_(False), member.c.bot.is_(False))
 
 
 def _sat(seats: Any, at: Column[int]) -> ColumnElement[bool]:

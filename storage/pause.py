@@ -13,10 +13,11 @@ from sqlalchemy import Connection, Row, String, cast, delete, select, update
 
 from sop.receipt import State
 from sop.timing import PAUSED
+from storage.alarm import close_alarms
 from storage.due import HELD, STEP, Due
 from storage.engine import insert_into
 from storage.errand import Errand, ErrandStore
-from storage.guard import GuardStore
+from storage.guard import GuardStore, alarm_of
 from storage.instant import to_ms
 from storage.tables import due, journey, outbox, pause, task
 
@@ -31,12 +32,13 @@ class PauseStore:
         return frozenset(self._connection.scalars(select(pause.c.template)))
 
     def reason(self, template: str) -> str | None:
-        """Why a template is paused, empty where nobody said; None when it is not."""
-        return self._connection.scalar(select(pause.c.reason).where(pause.c.template == template))
+        """Why a template is paused, or by whom where nobody said; None when it is not."""
+        return self.reasons().get(template)
 
     def reasons(self) -> dict[str, str]:
         """What is paused, each with its reason."""
-        return {row.template: row.reason for row in self._connection.execute(select(pause))}
+        rows = self._connection.execute(select(pause))
+        return {row.template: row.reason or f"已由运营 {row.by} 暂停" for row in rows}
 
     def pause(self, template: str, by: str, reason: str = "") -> bool:
         """Stop a template; what waits for a tap is taken back. False when it was paused already."""
@@ -55,6 +57,7 @@ class PauseStore:
         if not self._connection.execute(delete(pause).where(pause.c.template == template)).rowcount:
             return False
         GuardStore(self._connection, self._now).begin_anew(template)
+        close_alarms(self._connection, alarm_of(template), self._now)
         mine = select(cast(journey.c.id, String)).where(journey.c.template == template)
         self._connection.execute(
             update(due).where(due.c.what == HELD, due.c.whom.in_(mine)).values(what=STEP)

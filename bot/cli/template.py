@@ -206,8 +206,7 @@ def show(config: ConfigPath = None) -> None:
         table = Table("模板", "名称", "版本", "状态", "暂停")
         paused = await db.read(lambda c: PauseStore(c, now).reasons())
         for saved in await db.read(lambda c: TemplateStore(c, now).newest_of_each()):
-            why = paused[saved.id] or "已暂停" if saved.id in paused else ""
-            table.add_row(saved.id, saved.name, str(saved.version), saved.state, why)
+            table.add_row(saved.id, saved.name, str(saved.version), saved.state, paused.get(saved.id, ""))
         return table
 
     out.print(with_database(config, work))

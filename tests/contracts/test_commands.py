@@ -286,3 +286,14 @@ def test_why_names_a_member_nobody_knows(run: Run) -> None:
 
     assert said.code == 1
     assert "wm_nobody" in said.err
+
+
+def test_a_template_that_stands_still_is_listed_with_the_reason(run: Run) -> None:
+    run("sop", "import", "library")
+    run("sop", "pause", "welcome")
+    during = run("sop", "list")
+    run("sop", "resume", "welcome")
+
+    (line,) = [one for one in during.out.splitlines() if " welcome " in one]
+    assert "运营" in line
+    assert "运营" not in run("sop", "list").out

@@ -189,3 +189,20 @@ async def test_the_people_are_asked_from_the_few_by_an_index(sqlite: Database, m
     assert asked
     assert [line for line in asked if line.startswith("SCAN") or "ix_outbox_state" in line] == []
     assert [line for line in asked if "outbox" in line and not any(word in line for word in BY)] == []
+
+
+async def test_colleagues_who_sit_in_a_group_are_nobody_to_count(reached: Database) -> None:
+    def hire(connection: Connection) -> None:
+        said(connection, NOW - HOUR / 2, {"to_group": "g", "to_member": ""})
+        for number in range(10):
+            tx = Tx(connection, NOW - 2 * HOUR)
+            tx.members.meet(f"s{number}", staff=True)
+            tx.groups.seat("g", f"s{number}", joined_at=NOW - 2 * HOUR)
+            tx.groups.unseat("g", [f"s{number}"], NOW)
+
+    await reached.write(hire)
+    quiet = await breach(reached)
+    await turn_away(reached, leave, 4)
+
+    assert quiet is None
+    assert await breach(reached) == Breach(Measure.LEAVERS, 4, 20, 0.2, STRICT.window)

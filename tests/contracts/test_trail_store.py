@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from sqlalchemy import func, select
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import event, func, select
 
 import storage.trail
+from handlers import day
+from handlers.context import Context, Settings
+from handlers.reaction import react
+from handlers.router import Switchboard
 from sop.receipt import State
+from sop.update import ClockTicked
 from storage.engine import Connection, Database
 from storage.outbox import OutboxStore
 from storage.tables import trail
 from storage.trail import TrailStore
+from storage.tx import Tx
 from tests.contracts.world import NOW, after, push
 
 
@@ -68,3 +78,56 @@ async def test_what_is_settled_says_when_and_what_waits_again_does_not(db: Datab
 
 def _count(connection: Connection) -> int:
     return connection.scalar(select(func.count()).select_from(trail)) or 0
+
+
+async def test_a_trail_is_found_by_its_index_however_long_it_is(sqlite: Database) -> None:
+    asked: list[str] = []
+
+    def ask(connection: Connection) -> None:
+        raw = connection.connection.dbapi_connection
+        assert raw is not None
+        with listening(connection) as statements:
+            TrailStore(connection, NOW).of_messages([1])
+            TrailStore(connection, NOW).of_journey(1)
+        for words, given in statements:
+            asked.extend(row[3] for row in raw.execute(f"EXPLAIN QUERY PLAN {words}", given))
+
+    await sqlite.read(ask)
+
+    assert [line.split(" (")[0] for line in asked if "SEARCH" in line or "SCAN" in line] == [
+        "SEARCH trail USING INDEX ix_trail_message",
+        "SEARCH trail USING INDEX ix_trail_journey",
+    ]
+
+
+@contextmanager
+def listening(connection: Connection) -> Iterator[list[tuple[str, Any]]]:
+    """What is asked of the database meanwhile, with its values."""
+    heard: list[tuple[str, Any]] = []
+
+    def hear(conn: Any, cursor: Any, words: str, given: Any, *more: Any) -> None:
+        heard.append((words, given))
+
+    event.listen(connection, "before_cursor_execute", hear)
+    try:
+        yield heard
+    finally:
+        event.remove(connection, "before_cursor_execute", hear)
+
+
+async def test_the_day_s_housekeeping_forgets_what_is_older_than_the_setting(db: Database) -> None:
+    def tick(connection: Connection) -> None:
+        TrailStore(connection, after(days=-31)).messages([1], "很久以前")
+        TrailStore(connection, after(days=-29)).messages([2], "不久以前")
+        told = ClockTicked(at=NOW, id="tick", name="day", slot=NOW)
+        settings = Settings(trail_days=30)
+        react(
+            told,
+            Tx(connection, NOW),
+            Switchboard([day.router]),
+            lambda one, tx: Context(tx, tx.now, settings, str, float, one),
+        )
+
+    await db.write(tick)
+
+    assert list(await db.read(lambda c: TrailStore(c, NOW).of_messages([1, 2]))) == [2]

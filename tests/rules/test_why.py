@@ -57,7 +57,10 @@ def answer(
 ) -> Because:
     one = Missed(step="first", fate=missed, reason="没有员工", due=july(2), noticed=july(2))
     standing = Standing(
-        belongs=belongs, paused="" if paused else None, journey=walked, missed=[one] if missed else []
+        belongs=belongs,
+        paused="已由运营 林墨 暂停" if paused else None,
+        journey=walked,
+        missed=[one] if missed else [],
     )
     return of_template(PLAN, ZONE, standing)
 
@@ -85,10 +88,10 @@ def test_each_missed_step_says_what_became_of_it_and_why(fate: str) -> None:
 def test_each_way_to_get_nothing_of_a_template_has_its_line() -> None:
     assert "不在适用人群里" in answer(None, belongs=False).line
     assert "触发条件还没有发生" in answer(None).line
-    assert "模板已暂停" in answer(None, paused=True).line
+    assert "模板已由运营 林墨 暂停" in answer(None, paused=True).line
     assert "对照组" in answer(journey(JourneyState.HELD_OUT)).line
     assert "提前结束：已经下单" in answer(journey(JourneyState.EXITED)).line
-    assert "已暂停" in answer(journey(JourneyState.ACTIVE), paused=True).line
+    assert "已由运营 林墨 暂停" in answer(journey(JourneyState.ACTIVE), paused=True).line
     assert "还没到时候" in answer(journey(JourneyState.ACTIVE)).line
 
 
