@@ -26,7 +26,7 @@ FATES: dict[str, str] = {
     "failed": "出错了",
 }  # what the list of missed steps says, in words
 KNOWN = frozenset({"TA", "ID", "IP", "API"})  # what operators say in Latin letters themselves
-FOREIGN = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
+FOREIGN = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*|[0-9]{5,}")
 NAMED = re.compile(r"「[^」]*」|运营 \S+")  # whatever stands there is somebody's or something's name
 ASIDE = re.compile(r"（[^（）]*(?:错误码|[A-Za-z]{2,})[^（）]*）")
 BEHIND = re.compile(r"(?<=[，；：])")
@@ -88,6 +88,7 @@ class Missed:
 
 def plainly(reason: str) -> str:
     """A reason without what only an administrator reads: error numbers, keys, what to click. The trace has it whole."""
+    reason = " ".join(reason.split())
     names = NAMED.findall(reason)
     places = [chr(GAP + number) for number in range(len(names))]
     gaps = iter(places)

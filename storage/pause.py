@@ -20,6 +20,9 @@ from storage.errand import Errand, ErrandStore
 from storage.guard import GuardStore, alarm_of
 from storage.instant import to_ms
 from storage.tables import due, journey, outbox, pause, task
+from storage.trail import TrailStore
+
+LAID_ASIDE = "轮到下一步，但模板停着，先搁下"
 
 
 class PauseStore:
@@ -72,11 +75,13 @@ class PauseStore:
     def lay_aside(self, waits: Iterable[tuple[Due, str]]) -> None:
         """Keep these steps of templates until they go on; who has gone on meanwhile is left alone."""
         paused = self.paused()
-        ids = [wait.id for wait, template in waits if template in paused]
-        if ids:
-            self._connection.execute(
-                update(due).where(due.c.id.in_(ids), due.c.what == STEP).values(what=HELD)
-            )
+        held = {wait.id: int(wait.whom) for wait, template in waits if template in paused}
+        if not held:
+            return
+        mine = due.c.id.in_(held.keys())
+        laid = update(due).where(mine, due.c.what == STEP).values(what=HELD).returning(due.c.id)
+        ids = self._connection.scalars(laid).all()
+        TrailStore(self._connection, self._now).journeys((held[id_], LAID_ASIDE) for id_ in ids)
 
     def _untapped(self, template: str) -> Sequence[Row[Any]]:
         """Group-send tasks of a template that nobody has confirmed yet."""

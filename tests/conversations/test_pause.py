@@ -6,6 +6,7 @@ import pytest
 
 from sop.receipt import State
 from sop.timing import PAUSED
+from storage.pause import LAID_ASIDE
 from storage.policy import _Known
 from tests.world import Person, World, july
 
@@ -55,6 +56,7 @@ async def test_a_step_that_comes_due_meanwhile_follows_its_own_rule_afterwards(
     await resume(world)
 
     assert await told(lin) == ["第二天"]
+    assert await laid_aside(world, lin) == 1
     skipped, late = (await world.missed())[::-1]
     assert "错过了发送窗口，跳过" in skipped
     assert "错过后在窗口内补发" in late
@@ -154,6 +156,13 @@ async def test_not_asking_the_gate_would_be_caught(
 
 
 # ---------------------------------------------------------------- how it is told
+
+
+async def laid_aside(world: World, person: Person) -> int:
+    """How often a step had to wait because the template stood still."""
+    (journey,) = await world.ask(lambda tx: tx.journeys.of(person.id))
+    marks = await world.ask(lambda tx: tx.trail.of_journey(journey.id))
+    return sum(mark.what == LAID_ASIDE for mark in marks)
 
 
 async def pause(world: World) -> None:

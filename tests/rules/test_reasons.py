@@ -12,6 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bot.wecom.errcode import MEANINGS, Asked, error_of
 from handlers.kf import FAILURES
@@ -167,7 +169,7 @@ def foreign(line: str) -> list[str]:
     bare = re.sub(r"「[^」]*」|运营 \S+", "", line)
     return [
         word
-        for word in re.findall(r"[A-Za-z][A-Za-z0-9_.-]+|\d{5,}", bare)
+        for word in re.findall(r"[A-Za-z][A-Za-z0-9_.-]+|[0-9]{5,}", bare)
         if word not in ("TA", "ID", "IP", "API")
     ]
 
@@ -232,3 +234,13 @@ def test_only_what_nobody_but_an_administrator_reads_is_left_out() -> None:
     )
     assert plainly("运营 admin 决定不发了") == "运营 admin 决定不发了"
     assert plainly("TimeoutError") == UNSPEAKABLE
+
+
+@given(st.text(), st.text(alphabet="ab _.，；：。（）「」错误码运营 中文\n0123"))
+def test_whatever_a_reason_says_its_line_is_one_line_in_chinese(one: str, other: str) -> None:
+    for reason in (one, other, one + other):
+        said = plainly(reason)
+
+        assert said
+        assert "\n" not in said
+        assert foreign(said) == []
