@@ -67,12 +67,13 @@ class QuietHours:
         if not self.hold(now, zone):
             return now
         today = local(now, zone).date()
-        ends = (
+        ends = [
             _instant(today + timedelta(days=days), self.end, zone, fold=fold)
             for days in (0, 1, 2)
             for fold in (0, 1)
-        )
-        return min(end for end in ends if end > now and not self.hold(end, zone))
+        ]
+        free = [end for end in ends + _jumps(now, zone) if end > now and not self.hold(end, zone)]
+        return min(free)
 
 
 @dataclass(frozen=True)
@@ -216,6 +217,26 @@ def at_local(day: date, moment: time, zone: str) -> datetime:
 
 def _instant(day: date, moment: time, zone: str, *, fold: int) -> datetime:
     return datetime.combine(day, moment.replace(fold=fold), zone_of(zone)).astimezone(UTC)
+
+
+def _jumps(now: datetime, zone: str) -> list[datetime]:
+    """The instants of the next two days at which clocks jump: quiet hours may end there without having been over."""
+    days = [now + timedelta(days=count) for count in range(3)]
+    offsets = [local(day, zone).utcoffset() for day in days]
+    return [_jump(days[at], days[at + 1], zone) for at in (0, 1) if offsets[at] != offsets[at + 1]]
+
+
+def _jump(before: datetime, after: datetime, zone: str) -> datetime:
+    """The instant between two at which clocks jump, to the second."""
+    offset, before = local(before, zone).utcoffset(), before.replace(microsecond=0)
+    after = after.replace(microsecond=0)
+    while after - before > timedelta(seconds=1):
+        middle = before + timedelta(seconds=(after - before) // timedelta(seconds=2))
+        if local(middle, zone).utcoffset() == offset:
+            before = middle
+        else:
+            after = middle
+    return after
 
 
 def next_weekday(start: datetime, weekday: int, moment: time, zone: str, *, after: bool = False) -> datetime:
