@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from sop.audience import Audience, Facts, holds, matches
+from sop.expression import to_text
 from sop.journey import Journey, JourneyState
 from sop.message import Channel
 from sop.receipt import State
@@ -170,16 +172,28 @@ def _next(template: Template, journey: Journey) -> str:
 class Standing:
     """Where somebody stands with a template: what there is to say about why they got something of it, or nothing.
 
-    ``paused`` is why it stands still, None while it runs; ``stay`` why they would not begin again now.
+    ``outside`` is why they are not who it is for, empty when they are; ``paused`` why it stands still, None while it runs; ``stay`` why they would not begin again now.
     """
 
-    belongs: bool
+    outside: str = ""
     paused: str | None = None
     stay: str = ""
     journey: Journey | None = None
     decided: Sequence[Mark] = ()
     missed: Sequence[Missed] = ()
     told: Sequence[Told] = ()
+
+
+def outside(audience: Audience, facts: Facts) -> str:
+    """Why somebody is not who a template is for, in the words its author wrote; empty when they are."""
+    if audience.has(facts):
+        return ""
+    if audience.exclude is not None and matches(audience.exclude, facts):
+        return f"在排除之列：{to_text(audience.exclude)}"
+    if audience.include is None:
+        return "模板没有写给谁"
+    known = holds(audience.include, facts) is not None
+    return f"{'不符合' if known else '还不知道是否符合'}：{to_text(audience.include)}"
 
 
 def of_template(template: Template, zone: str, standing: Standing) -> Because:
@@ -192,6 +206,8 @@ def of_template(template: Template, zone: str, standing: Standing) -> Because:
     ]
     for one in standing.told:
         marks += _marks(one)
+    if walked is None and standing.outside:
+        marks.append(Mark(None, standing.outside))
     if standing.paused:
         marks.append(Mark(None, f"模板{standing.paused}"))
     if walked and walked.over and standing.stay:
@@ -204,7 +220,7 @@ def _line_of(template: Template, zone: str, standing: Standing) -> str:
     journey, missed, told = standing.journey, standing.missed, standing.told
     still = standing.paused
     if journey is None:
-        if not standing.belongs:
+        if standing.outside:
             return f"没有进入{name}：现在不在适用人群里"
         return f"没有进入{name}：" + (f"模板{still}" if still else "在适用人群里，但触发条件还没有发生")
     if journey.state is JourneyState.HELD_OUT:

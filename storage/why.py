@@ -14,7 +14,19 @@ from sop.member import Member
 from sop.message import Channel
 from sop.receipt import State
 from sop.template import Subject, Template
-from sop.why import Because, Got, Mark, Missed, Standing, Told, of_journey, of_message, of_template, to_member
+from sop.why import (
+    Because,
+    Got,
+    Mark,
+    Missed,
+    Standing,
+    Told,
+    of_journey,
+    of_message,
+    of_template,
+    outside,
+    to_member,
+)
 from storage.audience import AudienceStore
 from storage.due import STEP
 from storage.group import GroupStore
@@ -58,7 +70,7 @@ class WhyStore:
         facts = self._facts(plan, member)
         again = enrol(plan, facts, walked, self._now)
         standing = Standing(
-            belongs=plan.audience.has(facts),
+            outside=outside(plan.audience, facts),
             paused=PauseStore(self._connection, self._now).reason(template_id),
             stay=again.reason if isinstance(again, Stay) else "",
             journey=walked,

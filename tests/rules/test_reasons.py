@@ -204,7 +204,7 @@ def test_a_reason_is_one_line_an_operator_understands_and_the_trace_has_it_whole
 def test_a_missed_step_says_so_too(fate: str, reason: str) -> None:
     one = Missed(step="第一天", fate=fate, reason=reason, due=july(2), noticed=july(2))
 
-    line = of_template(PLAN, ZONE, Standing(belongs=True, journey=walked(), missed=[one])).line
+    line = of_template(PLAN, ZONE, Standing(journey=walked(), missed=[one])).line
 
     assert foreign(line) == []
     assert FATES[fate] in line
@@ -216,7 +216,7 @@ def test_a_template_that_paused_itself_says_why_to_everybody_who_waits(measure: 
     assert found is not None
 
     for journey in (None, walked()):
-        standing = Standing(belongs=True, journey=journey, paused=f"自动暂停：{found.reason}")
+        standing = Standing(journey=journey, paused=f"自动暂停：{found.reason}")
         line = of_template(PLAN, ZONE, standing).line
         assert DEEDS[measure] in line
         assert foreign(line) == []

@@ -6,12 +6,14 @@ from dataclasses import replace
 
 import pytest
 
+from sop.audience import Audience, Facts, Measure, Quantity
+from sop.expression import parse
 from sop.file import read
 from sop.journey import Fate, Journey, JourneyState
 from sop.message import Channel
 from sop.receipt import State
 from sop.template import On, Subject, Trigger
-from sop.why import DEEDS, FATES, Because, Missed, Standing, Told, of_message, of_template, to_member
+from sop.why import DEEDS, FATES, Because, Missed, Standing, Told, of_message, of_template, outside, to_member
 from tests.world import july
 
 ZONE = "Asia/Shanghai"
@@ -57,7 +59,7 @@ def answer(
 ) -> Because:
     one = Missed(step="first", fate=missed, reason="没有员工", due=july(2), noticed=july(2))
     standing = Standing(
-        belongs=belongs,
+        outside="" if belongs else "不符合：新人",
         paused="已由运营 林墨 暂停" if paused else None,
         journey=walked,
         missed=[one] if missed else [],
@@ -105,3 +107,17 @@ def test_everything_that_starts_a_journey_has_words_for_who_asks(on: On) -> None
     assert ("7月2日" in alone) == (on in DEEDS)
     assert in_group.startswith("你在「新手答疑群」群里，")
     assert not any(part in alone for part in ("标签", "分层", str(on)))
+
+
+def test_who_is_left_out_can_be_told_by_which_rule() -> None:
+    audience = Audience(include=parse("新人 & score >= 50"), exclude=parse("已购"))
+
+    def told(*tags: str, score: float | None = None) -> str:
+        known = {} if score is None else {Measure(Quantity.SCORE): score}
+        return outside(audience, Facts(tags=frozenset(tags), measured=known))
+
+    assert told("新人", "已购", score=60) == "在排除之列：已购"
+    assert told("新人", score=40) == "不符合：新人 & score >= 50"
+    assert told("新人") == "还不知道是否符合：新人 & score >= 50"
+    assert told("新人", score=60) == ""
+    assert outside(Audience(), Facts()) == "模板没有写给谁"
