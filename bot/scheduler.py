@@ -5,15 +5,17 @@ APScheduler does the arithmetic of the timetable; nothing here is worth losing. 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from zoneinfo import ZoneInfo
 
 from apscheduler.triggers.cron import CronTrigger
 
 from bot.bell import Bell
 from bot.clock import Clock
+from sop.passed import Passed, read_passed
 from sop.update import ClockTicked
 from storage import inbox
 from storage.due import DueStore
@@ -28,6 +30,7 @@ TIMETABLE: dict[str, dict[str, str]] = {
     "day": {"hour": "4", "minute": "20"},  # expiries, decay, housekeeping
     "reconcile": {"minute": "40"},  # what callbacks lost
 }
+SECOND, NEVER = timedelta(seconds=1), timedelta(days=36500)
 
 
 @dataclass
@@ -41,47 +44,70 @@ class Scheduler:
     woken: Bell  # the worker's
     idle_s: float = 60.0
     timetable: dict[str, dict[str, str]] = field(default_factory=lambda: dict(TIMETABLE))
+    _seen: datetime | None = None  # the clock, when we looked last
+    _upcoming: dict[str, datetime] = field(default_factory=dict)
 
     async def run(self) -> None:
-        zone = ZoneInfo(self.zone)
-        triggers = {name: CronTrigger(timezone=zone, **when) for name, when in self.timetable.items()}
-        upcoming = {name: await self._first_slot(name, trigger) for name, trigger in triggers.items()}
         wait = 0.0
         while True:
             with await self.bell.wait(wait):
-                now = self.clock.now()
-                reached = {name: triggers[name] for name, slot in upcoming.items() if slot <= now}
-                upcoming |= await self._tick(reached, now)
-                next_due = await self._tick_due(now)
-            wait = self._until([*upcoming.values(), *([next_due] if next_due else [])])
+                wait = await self.look()
+
+    async def look(self) -> float:
+        """Tick what was reached since we looked last; how many seconds until there is something to tick again."""
+        now = self.clock.now()
+        if self._seen is None or now < self._seen:  # we begin, or the clock was put back
+            self._upcoming = {name: await self._resume(name, now) for name in self.timetable}
+        self._seen = now
+        reached = [name for name, slot in self._upcoming.items() if slot <= now]
+        if reached:
+            self._upcoming |= await self._tick(reached, now)
+        next_due = await self._tick_due(now)
+        return self._until([*self._upcoming.values(), *([next_due] if next_due else [])])
 
     def _until(self, instants: Sequence[datetime]) -> float:
         """Seconds until the first of them."""
         now = self.clock.now()
         return min([self.idle_s, *(max(0.0, (instant - now).total_seconds()) for instant in instants)])
 
-    async def _first_slot(self, name: str, trigger: CronTrigger) -> datetime:
-        """The first slot after the last one ticked; slots slept through are caught up with one tick."""
-        last = await self.db.read(lambda c: read_position(c, f"tick:{name}"))
-        now = self.clock.now()
-        since = datetime.fromisoformat(last) + timedelta(seconds=1) if last else now
-        return _next(trigger, since) or now
+    @cached_property
+    def _triggers(self) -> dict[str, CronTrigger]:
+        zone = ZoneInfo(self.zone)
+        return {name: CronTrigger(timezone=zone, **when) for name, when in self.timetable.items()}
 
-    async def _tick(self, reached: Mapping[str, CronTrigger], now: datetime) -> dict[str, datetime]:
-        """Tick the newest slot of each entry, in one transaction with how far we are; returns the slots after."""
-        if not reached:
-            return {}
-        slots = {name: _latest(trigger, now) for name, trigger in reached.items()}
+    async def _resume(self, name: str, now: datetime) -> datetime:
+        """The first slot to tick: the one after the last that passed; slots slept through are caught up with one tick."""
+        passed = read_passed(await self.db.read(lambda c: read_position(c, f"tick:{name}")))
+        last = passed.before(now)
+        return self._open(name, passed, last + SECOND if last else now)
 
-        def write(connection: Connection) -> None:
-            inbox.insert(connection, [_knock(name, slot, now) for name, slot in slots.items()])
-            for name, slot in slots.items():
-                write_position(connection, f"tick:{name}", slot.isoformat())
+    def _open(self, name: str, passed: Passed, since: datetime) -> datetime:
+        """The first slot from an instant on that has not passed."""
+        slot = _next(self._triggers[name], since)
+        while slot is not None and (last := passed.until(slot)) is not None:
+            slot = _next(self._triggers[name], last + SECOND)
+        return slot or since + NEVER
 
-        await self.db.write(write)
+    async def _tick(self, reached: Sequence[str], now: datetime) -> dict[str, datetime]:
+        """Tick the newest slot of each entry, in one transaction with what has passed; returns the slots after."""
+
+        def write(connection: Connection) -> dict[str, datetime]:
+            return {name: self._tick_one(connection, name, now) for name in reached}
+
+        after = await self.db.write(write)
         self.woken.ring()
-        after = now + timedelta(seconds=1)
-        return {name: _next(trigger, after) or now + timedelta(hours=1) for name, trigger in reached.items()}
+        return after
+
+    def _tick_one(self, connection: Connection, name: str, now: datetime) -> datetime:
+        passed = read_passed(read_position(connection, f"tick:{name}"))
+        slot = _latest(self._triggers[name], now)
+        if passed.until(slot) is None:
+            inbox.insert(connection, [_knock(name, slot, now)])
+            passed = passed.with_slot(
+                slot, lambda last, following: _next(self._triggers[name], last + SECOND) == following
+            )
+            write_position(connection, f"tick:{name}", passed.written())
+        return self._open(name, passed, now + SECOND)
 
     async def _tick_due(self, now: datetime) -> datetime | None:
         """Tick when a wait has run out; returns when the next one will."""

@@ -155,6 +155,8 @@ def start_slot(slot: WaitEnded, ctx: Context) -> None:
     template = _published(slot.whom, ctx)
     if template is None:
         return
+    if "after" not in dict(slot.data):
+        ctx.tx.templates.pass_slot(template, ctx.settings.zone, slot.due)
     if template.id in ctx.tx.pauses.paused():
         wait = Due(what=SLOT, whom=slot.whom, occurrence=slot.occurrence, at=slot.due)
         ctx.tx.due.miss(wait, ctx.now, "skipped", f"{PAUSED_SLOT}：{spoken(slot.due, ctx.settings.zone)}")
@@ -216,7 +218,6 @@ def start_silent(ticked: ClockTicked, ctx: Context) -> None:
 
 @router.observe(Kind.CLOCK_TICKED, where=Ticked("day"))
 def keep_slots(ticked: ClockTicked, ctx: Context) -> None:
-    """Every template the clock starts has its next slot on the due table, whatever happened to the last one."""
+    """Every template the clock starts has its next slot on the due table, whatever happened to the last one or the clock."""
     for template in ctx.tx.templates.running():
-        if not ctx.tx.due.of(SLOT, template.id):
-            ctx.tx.templates.schedule(template, ctx.settings.zone, after=ctx.now)
+        ctx.tx.templates.schedule(template, ctx.settings.zone, after=ctx.now)

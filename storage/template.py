@@ -12,11 +12,13 @@ from sqlalchemy import Connection, func, insert, select, update
 from sop.errors import Conflict, NotFound, Unapproved
 from sop.file import read
 from sop.journey import next_slot
+from sop.passed import Passed, read_passed
 from sop.template import Template
 from sop.version import VersionState, own_review, unapproved
 from storage.audience import AudienceStore
 from storage.due import Due, DueStore
 from storage.instant import from_ms, maybe_from_ms, to_ms
+from storage.position import read_position, write_position
 from storage.tables import template
 
 DRAFT, REVIEWED, PUBLISHED, RETIRED = VersionState
@@ -129,12 +131,24 @@ class TemplateStore:
         return int(version)
 
     def schedule(self, planned: Template, zone: str, *, after: datetime) -> None:
-        """Wait for the next instant at which the clock starts this template, when it does."""
-        slot = next_slot(planned.trigger, after, zone)
+        """Wait for the next instant at which the clock starts this template and has not done so yet, when it does."""
+        passed, slot = self._passed(planned.id), next_slot(planned.trigger, after, zone)
+        while slot is not None and (last := passed.until(slot)) is not None:
+            slot = next_slot(planned.trigger, last, zone)
         if slot is not None:
             DueStore(self._connection).add(
                 Due(what=SLOT, whom=planned.id, occurrence=slot.isoformat(), at=slot, version=planned.version)
             )
+
+    def pass_slot(self, planned: Template, zone: str, slot: datetime) -> None:
+        """The clock has started this template at a slot; it does not again, even if it is put back."""
+        passed = self._passed(planned.id).with_slot(
+            slot, lambda last, following: next_slot(planned.trigger, last, zone) == following
+        )
+        write_position(self._connection, _slots(planned.id), passed.written())
+
+    def _passed(self, template_id: str) -> Passed:
+        return read_passed(read_position(self._connection, _slots(template_id)))
 
     def retire(self, template_id: str) -> None:
         """No new journeys; those under way go on."""
@@ -211,6 +225,10 @@ class TemplateStore:
             self._connection.scalar(select(func.max(template.c.version)).where(template.c.id == template_id))
             or 0
         )
+
+
+def _slots(template_id: str) -> str:
+    return f"slots:{template_id}"
 
 
 @lru_cache(maxsize=512)
