@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from storage.alarm import open_alarms
 from storage.guard import GuardStore
 from storage.operator import OperatorStore
 from tests.conversations.test_pause import PLAN, evening
@@ -69,6 +70,7 @@ async def test_it_goes_on_when_an_operator_says_so_and_does_not_stop_for_the_sam
     await world.confirms_all()
 
     assert people[-1].heard_from("linmo") == ["第一天", "第二天"]
+    assert await world.ask(lambda tx: open_alarms(tx.connection)) == []
 
 
 async def test_a_guard_that_is_off_lets_everything_go_on(world: World) -> None:
