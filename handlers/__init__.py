@@ -17,6 +17,7 @@ from handlers import (
     engagement,
     fallback,
     finish,
+    goal,
     group,
     guard,
     guest,
@@ -50,6 +51,7 @@ ROUTERS: Sequence[Router] = (
     template.router,  # what starts journeys
     journey.router,  # what goes on, and what ends
     finish.router,  # what follows when all is said
+    goal.router,  # who reaches what it was for
     version.router,  # who walks which version
     interaction.router,  # polls, light interactions, check-ins
     coupon.router,  # codes

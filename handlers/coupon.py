@@ -6,6 +6,7 @@ from datetime import datetime, time, timedelta
 
 from handlers.context import Context
 from handlers.filters import Keyword, Prefix, Via, Waited
+from handlers.goal import reach
 from handlers.journey import end_for
 from handlers.router import Router
 from sop.coupon import Batch, Claim, Issued, Redeemed, claim_text, remind_text
@@ -48,6 +49,7 @@ def _issue(batch: str, member: str, ctx: Context) -> Claim:
     answer = ctx.tx.coupons.issue(batch, member)
     if isinstance(answer, Issued):
         ctx.tx.tags.add(member, "领过券", reason=f"领了「{answer.batch.name}」")
+        reach(member, Signal.COUPON_CLAIMED, ctx)
         end_for(member, Signal.COUPON_CLAIMED, ctx)
     return answer
 
@@ -77,6 +79,7 @@ def redeem(redeemed: CouponRedeemed, ctx: Context) -> Reply:
     verdict = ctx.tx.coupons.redeem(redeemed.code, redeemed.order)
     if isinstance(verdict, Redeemed):
         ctx.tx.tags.add(verdict.coupon.member, "用过券", reason=f"订单 {redeemed.order} 用了券")
+        reach(verdict.coupon.member, Signal.COUPON_REDEEMED, ctx)
         end_for(verdict.coupon.member, Signal.COUPON_REDEEMED, ctx)
         return Reply.of("已核销")
     return Reply.of(verdict.reason)

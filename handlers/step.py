@@ -85,10 +85,12 @@ class Scribe:
     def _compose(self, step: Step, to: Recipient, said: Mapping[str, object], channel: Channel) -> Rendered:
         """The same wording with the same words is rendered once, however many read it."""
         personal = to.member is not None
-        key = (id(step), channel, step.wording(to.facts, personal=personal), repr(said))
+        key = (id(step), channel, step.wording(to.facts, personal=personal, arm=to.journey.arm), repr(said))
         if key not in self._texts:
             longest = CAPABILITIES[channel].max_bytes
-            self._texts[key] = compose(step, to.facts, said, personal=personal, longest=longest)
+            self._texts[key] = compose(
+                step, to.facts, said, personal=personal, arm=to.journey.arm, longest=longest
+            )
         return self._texts[key]
 
     def _senders(self, channel: Channel, to: Recipient) -> Senders:

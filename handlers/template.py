@@ -10,6 +10,7 @@ from handlers.context import Context
 from handlers.filters import Ticked, Waited
 from handlers.router import Router
 from sop.audience import Facts
+from sop.experiment import arm_of
 from sop.group import Group, GroupKind
 from sop.journey import Enrol, Journey, enrol, starts
 from sop.member import Member
@@ -143,6 +144,7 @@ def _journey(template: Template, whom: str, verdict: Enrol, anchor: datetime, zo
         state=verdict.state,
         reason=verdict.reason,
         zone=zone,
+        arm=arm_of(template, whom),
     )
 
 

@@ -23,6 +23,7 @@ from sop.place import Path, Place, places
 from sop.plain import to_plain
 from sop.step import read_expression, read_item, read_step
 from sop.template import (
+    Arm,
     Ask,
     AskKind,
     Exit,
@@ -39,7 +40,7 @@ from sop.timing import QuietHours
 from sop.trigger import read_trigger
 
 LARGEST = 256 * 1024  # bytes of one file
-ARRAYS = ("step", "item", "variant", "branch", "reward")
+ARRAYS = ("arm", "step", "item", "variant", "branch", "reward")
 
 
 def read(text: str, *, source: str = "") -> Template:
@@ -137,6 +138,7 @@ def _template(form: Form) -> Template:
         priority=rules.number("priority", least=-9, most=9),
         reentry=_reentry(rules),
         hold_out=rules.share("hold_out", most=0.5),
+        arms=_arms(form),
         approval_above=rules.number("approval_above", 1, least=1) if rules.has("approval_above") else None,
         steps=_steps(form, subject, trigger),
         items=tuple(read_item(one) for one in form.inners("item")),
@@ -145,6 +147,7 @@ def _template(form: Form) -> Template:
     rules.done()
     form.done()
     _pool(form, template)
+    _known_arms(form, template)
     return template
 
 
@@ -230,6 +233,22 @@ def _reentry(form: Form) -> Reentry:
     return Reentry(again=bool(span), days=span.days)
 
 
+def _arms(form: Form) -> tuple[Arm, ...]:
+    forms = form.inners("arm")
+    arms: list[Arm] = []
+    for one in forms:
+        arm = Arm(one.text("name", required=True, longest=32), one.share("share", most=1.0))
+        if arm.name in [other.name for other in arms]:
+            one.wrong("name", f"“{arm.name}” 用过了", expected="每组一个名字")
+        if not arm.share and one.has("share"):
+            one.wrong("share", "这一组一个人也没有", expected="大于 0 的小数", example="share = 0.5")
+        if sum(other.share for other in arms) + arm.share > 1 + 1e-9:
+            one.wrong("share", "几组加起来超过了 1", expected="所有 share 加起来不超过 1")
+        arms.append(arm)
+        one.done()
+    return tuple(arms)
+
+
 def _steps(form: Form, subject: Subject, trigger: Trigger) -> tuple[Step, ...]:
     forms = form.inners("step", required=True)
     if form.has("step") and not forms and form.values["step"] == []:
@@ -243,6 +262,18 @@ def _steps(form: Form, subject: Subject, trigger: Trigger) -> tuple[Step, ...]:
     for at in out_of_order(steps):
         forms[at].wrong("when", "比上一步还早", expected="步骤按时间先后写")
     return steps
+
+
+def _known_arms(form: Form, template: Template) -> None:
+    names = [arm.name for arm in template.arms]
+    for place, step in enumerate(template.steps):
+        for at, variant in enumerate(step.variants):
+            if variant.arm and variant.arm not in names:
+                Form({}, form.notes, ("step", place, "variant", at)).wrong(
+                    "arm",
+                    f"没有叫 “{variant.arm}” 的组",
+                    expected="、".join(names) or "先用 [[arm]] 写出这一组",
+                )
 
 
 def _pool(form: Form, template: Template) -> None:
@@ -284,7 +315,7 @@ def _laid_out(key: str, value: Any) -> Any:
 
 
 def _inside(key: str, value: Any) -> Any:
-    if key in ARRAYS or (key == "task" and "reward" in value):
+    if (key in ARRAYS and isinstance(value, list)) or (key == "task" and "reward" in value):
         return _laid_out(key, value)
     return _flat(value)
 

@@ -94,6 +94,12 @@ KEYS: dict[str, Key] = {
     ),
     "goal.tag": Key("得到哪个标签算达成", 'tag = "已完成七天"'),
     "goal.within_days": Key("几天之内，1 到 365 的整数", "within_days = 7"),
+    "arm": Key(
+        "对比的一组，以 [[arm]] 开头；没有分到哪一组的人看原来的文案",
+        '[[arm]]\nname = "问句开头"\nshare = 0.5',
+    ),
+    "arm.name": Key("这一组的名字，变体里用它", 'name = "问句开头"'),
+    "arm.share": Key("这一组占多少人，0 到 1 的小数，几组加起来不超过 1", "share = 0.5"),
     "step": Key(
         "至少一个步骤，每个以 [[step]] 开头",
         '[[step]]\nid = "day1"\nwhen = { day = 1, time = 19:30:00 }\ntext = "晚上好"',
@@ -151,6 +157,7 @@ KEYS: dict[str, Key] = {
     "step.variant": Key(
         "给某些人的另一种说法，以 [[step.variant]] 开头", "[[step.variant]]\nfor = '创业人群'\ntext = \"…\""
     ),
+    "step.variant.arm": Key("只给对比里的这一组，写 [[arm]] 的名字", 'arm = "问句开头"'),
     "step.variant.for": Key(EXPRESSION, "for = '创业人群 & !已购'"),
     "step.variant.text": Key(TEXT, 'text = "创业路上的朋友，晚上好"'),
     "step.link": Key("这一步的追踪链接", 'link = { url = "https://example.com/day1", title = "第一课" }'),

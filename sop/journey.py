@@ -94,6 +94,7 @@ class Journey:
     step: int = 0
     reason: str = ""
     changed: datetime | None = None
+    arm: str = ""  # of the comparison it takes part in
     deciding: bool = False  # the step was said, and what the member does now decides where it goes on
     zone: str = ""
     heard: Mapping[Signal, datetime] = field(default_factory=dict, hash=False)

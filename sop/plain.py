@@ -52,6 +52,7 @@ def to_plain(template: Template) -> Table:
             "finish": _kept({"tags_add": list(template.finish.tags), "chain": template.finish.chain}),
             "guard": _guard(template.guard),
             "goal": _goal(template),
+            "arm": [{"name": arm.name, "share": arm.share} for arm in template.arms],
             "step": [_step(step) for step in template.steps],
             "item": [_item(item) for item in template.items],
         }
@@ -162,7 +163,14 @@ def _step(step: Step) -> Table:
             "text": step.text,
             "task": _task(step.task) if step.task else None,
             "variant": [
-                {"for": to_text(variant.audience), "text": variant.text} for variant in step.variants
+                _kept(
+                    {
+                        "arm": variant.arm,
+                        "for": to_text(variant.audience) if variant.audience else "",
+                        "text": variant.text,
+                    }
+                )
+                for variant in step.variants
             ],
             "branch": [{"on": str(one.on or ELSE), "to": one.to} for one in step.branches],
         }

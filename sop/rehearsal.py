@@ -17,6 +17,7 @@ from typing import Any
 
 from sop.audience import Facts
 from sop.consent import Consent
+from sop.experiment import arm_of
 from sop.group import Group
 from sop.hour import PRIOR, Best, Rates, choice
 from sop.interaction import menu
@@ -174,6 +175,7 @@ class Rehearsal:
                 run=verdict.run,
                 anchor=began,
                 zone=walker.zone,
+                arm=arm_of(template, whom),
             )
             last = journey
             scenes = list(_Walk(self, walker, journey).scenes())
@@ -199,26 +201,26 @@ class Rehearsal:
             self._due[key] = next_due(template, journey, self.stage.zone)
         return self._due[key]
 
-    def words(self, step: Step, walker: Walker, channel: Channel, day: int) -> Rendered:
+    def words(self, step: Step, walker: Walker, channel: Channel, day: int, arm: str) -> Rendered:
         """What the step says, with stand-ins for links; the same wording of the same words is rendered once."""
         to, personal = walker.to, isinstance(walker.to, Member)
         alone = to if isinstance(to, Member) and CAPABILITIES[channel].individual_text else None
         group = to if isinstance(to, Group) else None
         facts = to.facts()
         seen = (alone.name, alone.tier, alone.tags) if alone else group.name if group else ""
-        key = (step.id, channel, day, seen, step.wording(facts, personal=personal))
+        key = (step.id, channel, day, seen, step.wording(facts, personal=personal, arm=arm))
         if key not in self._texts:
             if len(self._texts) > 10_000:  # names differ; memory stays bounded
                 self._texts.clear()
             said = words(member=alone, group=group, day=day, **stand_ins(self.stage.template, step))
-            self._texts[key] = self._compose(step, facts, said, channel, personal)
+            self._texts[key] = self._compose(step, facts, said, channel, personal, arm)
         return self._texts[key]
 
     def _compose(
-        self, step: Step, facts: Facts, said: dict[str, object], channel: Channel, personal: bool
+        self, step: Step, facts: Facts, said: dict[str, object], channel: Channel, personal: bool, arm: str
     ) -> Rendered:
         longest = CAPABILITIES[channel].max_bytes
-        return compose(step, facts, said, personal=personal, longest=longest)
+        return compose(step, facts, said, personal=personal, arm=arm, longest=longest)
 
 
 class _Walk:
@@ -295,7 +297,7 @@ class _Walk:
         if isinstance(step.task, GiveCoupon) and step.task.batch not in self._stage.batches:
             return Unsaid(f"没有券批次「{step.task.batch}」，先把券码导入进来")
         day = day_of(self._journey.anchor, now, self._walker.zone or self._stage.zone)
-        rendered = self._rehearsal.words(step, self._walker, channel, day)
+        rendered = self._rehearsal.words(step, self._walker, channel, day, self._journey.arm)
         if not rendered.text:
             return Unsaid(f"文案无法生成：{rendered.problem}")
         return _Waiting(wait, now, channel, sender, rendered.text, note or rendered.problem)

@@ -380,10 +380,11 @@ def compose(
     said: Mapping[str, object],
     *,
     personal: bool = True,
+    arm: str = "",
     longest: int = LONGEST_TEXT,
 ) -> Rendered:
     """What a step says to somebody: the wording that fits, else the step's own text with the reason, else nothing."""
-    wording = step.wording(facts, personal=personal)
+    wording = step.wording(facts, personal=personal, arm=arm)
     first = render(wording, said, longest=longest)
     if first.text or wording == step.text:
         return first

@@ -27,6 +27,7 @@ Rows = Sequence[Sequence[Cell]]
 
 WHOLE = "模板"
 ARRAYS = {
+    "arm": "对比",
     "step": "步骤",
     "step.variant": "变体",
     "step.branch": "分支",

@@ -215,10 +215,13 @@ def _confirm(form: Form | None, subject: Subject) -> Confirm:
 
 
 def _variant(form: Form, subject: Subject) -> Variant:
-    audience = read_expression(form, "for", subject, required=True)
+    arm = form.text("arm", longest=32)
+    audience = read_expression(form, "for", subject, required=not arm)
     text = form.text("text", required=True, longest=LONGEST_TEXT)
     form.done()
-    return Variant(audience, text) if audience is not None else Variant(NOBODY, text)
+    if audience is None and not (arm and not form.has("for")):
+        audience = NOBODY  # a mistake that is told already widens nothing
+    return Variant(audience, text, arm)
 
 
 def read_expression(form: Form, key: str, subject: Subject, *, required: bool = False) -> Expression | None:

@@ -167,10 +167,17 @@ When = OnDay | OnWeekday | OnDate | AtBest | After | Wait | AfterEvent
 
 @dataclass(frozen=True)
 class Variant:
-    """Another text for those of whom ``audience`` holds; the first variant that fits is taken."""
+    """Another text for those of whom ``audience`` holds, or all, of an ``arm``, or any; the first variant that fits is taken."""
 
-    audience: Expression
+    audience: Expression | None
     text: str
+    arm: str = ""
+
+    def fits(self, facts: Facts, arm: str, *, personal: bool) -> bool:
+        """``personal`` off means one text for everybody, whose facts then decide nothing."""
+        if self.arm and self.arm != arm:
+            return False
+        return self.audience is None or (personal and matches(self.audience, facts))
 
 
 @dataclass(frozen=True)
@@ -291,10 +298,10 @@ class Step:
     decide: timedelta = 24 * HOUR
     then: str = ""
 
-    def wording(self, facts: Facts, *, personal: bool = True) -> str:
-        """The text for somebody of whom these facts are true; ``personal`` off gives everybody the same."""
-        fits = (variant.text for variant in self.variants if matches(variant.audience, facts))
-        return next(fits, self.text) if personal else self.text
+    def wording(self, facts: Facts, *, personal: bool = True, arm: str = "") -> str:
+        """The text for somebody of an arm of whom these facts are true; ``personal`` off gives a whole arm the same."""
+        fits = (one.text for one in self.variants if one.fits(facts, arm, personal=personal))
+        return next(fits, self.text)
 
     @property
     def called(self) -> str:
@@ -344,6 +351,14 @@ class Reentry:
     days: int = 0
 
 
+@dataclass(frozen=True)
+class Arm:
+    """A share of those who begin who hear the variants of this arm; ``share`` is of all who are not held out."""
+
+    name: str
+    share: float
+
+
 @dataclass(frozen=True, kw_only=True)
 class Template:
     """One version of one plan. None for ``quiet``, ``weekly_cap`` or ``zone`` means the community's own setting."""
@@ -365,13 +380,15 @@ class Template:
     priority: int = 0  # −9 to 9: who goes first when a recipient's week is nearly used up
     reentry: Reentry = Reentry()
     hold_out: float = 0.0
+    arms: tuple[Arm, ...] = ()
     approval_above: int | None = None
     items: tuple[Item, ...] = field(default=())  # the pool of light interactions
 
     @property
     def expressions(self) -> tuple[Expression, ...]:
         """Everything this template asks of whoever walks it."""
-        variants = (variant.audience for step in self.steps for variant in step.variants)
+        audiences = (variant.audience for step in self.steps for variant in step.variants)
+        variants = (audience for audience in audiences if audience is not None)
         ends = () if self.exit.tags is None else (self.exit.tags,)
         return (*self.audience.expressions, *ends, *variants)
 

@@ -70,6 +70,7 @@ LABELS = {
     "finish": "走完以后",
     "guard": "护栏",
     "goal": "目标",
+    "arm": "对比组",
     "when": "时间",
     "channel": "渠道",
     "text": "文案",

@@ -208,6 +208,7 @@ def _row(begun: Journey, now: datetime) -> dict[str, Any]:
         "reason": begun.reason,
         "zone": begun.zone,
         "heard": {str(signal): to_ms(at) for signal, at in begun.heard.items()},
+        "arm": begun.arm,
         "anchor_at": to_ms(begun.anchor),
         "changed_at": to_ms(now),
     }
@@ -224,6 +225,7 @@ def _journey(row: Any) -> Journey:
         state=JourneyState(row.state),
         step=row.step,
         reason=row.reason,
+        arm=row.arm,
         anchor=from_ms(row.anchor_at),
         changed=from_ms(row.changed_at),
         deciding=row.deciding,

@@ -151,6 +151,7 @@ outbox = Table(
     Index("ix_outbox_state", "state", "id"),  # the operators' lists
     Index("ix_outbox_number", "number"),  # which messages share this task
     Index("ix_outbox_journey", "journey"),
+    Index("ix_outbox_template", "template", "step", "created_at"),  # what became of each step
     # whom a template reached lately, and who could not be reached
     Index(
         "ix_outbox_settled",
@@ -575,6 +576,8 @@ journey = Table(
     Column(
         "heard", JSON, nullable=False, server_default=text("'{}'")
     ),  # signal → when it was last heard, of those a step waits for
+    Column("arm", String(32), nullable=False, server_default=""),  # of the comparison it takes part in
+    Column("goal_at", Instant),  # when the goal was reached in time
     Column("anchor_at", Instant, nullable=False),  # day offsets count from here
     Column("changed_at", Instant, nullable=False),
     UniqueConstraint("template", "whom", "run"),

@@ -23,6 +23,7 @@ from storage.coupon import CouponStore
 from storage.due import DueStore
 from storage.engagement import EngagementStore
 from storage.errand import ErrandStore
+from storage.experiment import ExperimentStore
 from storage.field import FieldStore
 from storage.group import GroupStore
 from storage.guard import GuardStore
@@ -154,6 +155,10 @@ class Tx:
     @cached_property
     def journeys(self) -> JourneyStore:
         return JourneyStore(self.connection, self.now)
+
+    @cached_property
+    def experiments(self) -> ExperimentStore:
+        return ExperimentStore(self.connection, self.now)
 
     @cached_property
     def due(self) -> DueStore:

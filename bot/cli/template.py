@@ -13,7 +13,7 @@ from typing import Annotated, Literal, TypeVar
 import typer
 from rich.table import Table
 
-from bot.cli import hour, rehearse, version
+from bot.cli import funnel, hour, rehearse, version
 from bot.cli.frame import ConfigPath, configured, err, out, quiet_log, who, with_database
 from bot.clock import SystemClock
 from bot.console import workbook
@@ -43,6 +43,7 @@ def add_to(parent: typer.Typer) -> None:
     version.add_to(app)
     app.command("rehearse")(rehearse.command)
     app.command("hours")(hour.command)
+    app.command("results")(funnel.command)
     parent.add_typer(app, name="sop")
 
 

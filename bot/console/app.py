@@ -13,6 +13,7 @@ from bot.clock import Clock, SystemClock
 from bot.console import (
     auth,
     editor,
+    funnel,
     greeting,
     group,
     journey,
@@ -50,6 +51,7 @@ PAGES: tuple[Page, ...] = (
     *message.PAGES,
     *template.PAGES,
     *version.PAGES,
+    *funnel.PAGES,
     *editor.PAGES,
     *review.PAGES,
     *way.PAGES,

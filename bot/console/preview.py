@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sop.audience import matches
+from sop.experiment import arm_of
 from sop.expression import to_text
 from sop.group import Group
 from sop.journey import channel_for, due, next_slot
@@ -13,7 +13,7 @@ from sop.member import Member
 from sop.message import CAPABILITIES, Channel
 from sop.rehearsal import stand_ins
 from sop.render import Rendered, compose, words
-from sop.template import OpenLink, Step, Subject, Template
+from sop.template import OpenLink, Step, Subject, Template, Variant
 from sop.timing import local_day
 
 
@@ -76,23 +76,28 @@ def _step(
         day=day,
         **stand_ins(template, step),
     )
+    arm = arm_of(template, to.id)
     longest = CAPABILITIES[channel].max_bytes if channel else CAPABILITIES[Channel.APP].max_bytes
     return StepPreview(
         nth=index + 1,
         name=step.name or step.id,
         at=at,
         channel=channel,
-        variant=_variant(step, to),
-        rendered=compose(step, to.facts(), said, personal=isinstance(to, Member), longest=longest),
+        variant=_variant(step, to, arm),
+        rendered=compose(step, to.facts(), said, personal=isinstance(to, Member), arm=arm, longest=longest),
         card=_card(template, step),
     )
 
 
-def _variant(step: Step, to: Member | Group) -> str:
-    fitting = (
-        to_text(variant.audience) for variant in step.variants if matches(variant.audience, to.facts())
-    )
-    return next(fitting, "") if isinstance(to, Member) else ""
+def _variant(step: Step, to: Member | Group, arm: str) -> str:
+    personal = isinstance(to, Member)
+    fitting = (one for one in step.variants if one.fits(to.facts(), arm, personal=personal))
+    return next((_called(one) for one in fitting), "")
+
+
+def _called(variant: Variant) -> str:
+    audience = to_text(variant.audience) if variant.audience else ""
+    return "，".join(filter(None, (variant.arm and f"对比组「{variant.arm}」", audience)))
 
 
 def _card(template: Template, step: Step) -> str:

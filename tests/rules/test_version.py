@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from sop.file import read
 from sop.guard import Guard
-from sop.template import Finish, OnDay, Reentry, Step, Template
+from sop.template import Arm, Finish, OnDay, Reentry, Step, Template
 from sop.version import changes, moved, own_review, unapproved
 
 PLAN = read((Path(__file__).parents[2] / "sop" / "library" / "seven_day_growth.toml").read_text("utf-8"))
@@ -114,6 +114,8 @@ def test_every_part_of_a_template_that_changes_is_told(name: str) -> None:
         "quiet": read_quiet(),
         "weekly_cap": 1,
         "hold_out": 0.25,
+        "arms": (Arm("问句", 0.5),),
+        "priority": 3,
         "approval_above": 9,
         "goal": None,
         "guard": Guard(off=True),
