@@ -175,3 +175,16 @@ async def test_what_a_group_was_told_is_explained_to_who_sat_there_and_to_nobody
 
 async def test_an_employee_may_ask_the_app(world: World) -> None:
     assert "运营名单" in await world.staff_says("为什么发给我")
+
+
+async def test_what_a_rule_refused_was_never_handed_to_the_platform(world: World) -> None:
+    await world.publishes(text=PLAN.replace("[[step]]", "[rules]\nweekly_cap = 0\n\n[[step]]", 1))
+    lin = await world.befriends("小林")
+    await world.leap_to(july(3, "19:29"))
+    await world.turn(minutes=5)
+
+    because = await why(world, lin)
+
+    assert because.line.endswith("没有发到：每周上限设为 0，一条也不发")
+    assert [mark.what for mark in because.trace if "交给平台" in mark.what] == []
+    assert because.trace[-1].at is not None
