@@ -1,7 +1,8 @@
 """Timing: when something may be said. The one gate every message passes, and the arithmetic of local time.
 
 Instants are aware; local time appears only here and in what people read. Where a clock skips an hour, a slot inside
-the gap happens as long after midnight as planned (02:30 becomes 03:30); where an hour repeats, it happens the first time.
+the gap happens as long after midnight as planned (02:30 becomes 03:30), or a minute before a gap that ends the day; where
+an hour repeats, it happens the first time.
 """
 
 from __future__ import annotations
@@ -211,8 +212,11 @@ def local_day(instant: datetime, zone: str) -> date:
 
 
 def at_local(day: date, moment: time, zone: str) -> datetime:
-    """The instant, in UTC, at which clocks in ``zone`` show this time on this day."""
-    return _instant(day, moment, zone, fold=0)
+    """The instant, in UTC, at which clocks in ``zone`` show this time on this day; it is always of that day."""
+    slot = _instant(day, moment, zone, fold=0)
+    if local_day(slot, zone) == day:
+        return slot
+    return _jump(_instant(day, moment, zone, fold=1), slot, zone) - timedelta(minutes=1)
 
 
 def _instant(day: date, moment: time, zone: str, *, fold: int) -> datetime:

@@ -65,7 +65,10 @@ def wall(instant: datetime, zone: str) -> datetime:
 
 
 def first_minute_showing(day: date, moment: time, zone: str) -> datetime:
-    """The first minute at which the wall shows this; where it never does, as long after the jump as it lies beyond it."""
+    """The first minute at which the wall shows this; where it never does, as long after the jump as it lies beyond it.
+
+    A jump into the next day leaves the last minute before it.
+    """
     wanted = datetime.combine(day, moment)
     minute = datetime.combine(day, time(), UTC) - 15 * HOUR
     seen = None
@@ -74,7 +77,8 @@ def first_minute_showing(day: date, moment: time, zone: str) -> datetime:
         if now == wanted:
             return minute
         if seen is not None and seen < wanted < now:
-            return minute + (wanted - seen - MINUTE)
+            late = minute + (wanted - seen - MINUTE)
+            return late if wall(late, zone).date() == day else minute - MINUTE
         seen, minute = now, minute + MINUTE
     raise AssertionError(f"no {wanted} in {zone}")
 
