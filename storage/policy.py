@@ -92,6 +92,7 @@ class _Known:
         sessions = kf.sessions({place for entry in entries if (place := _place(entry))})
         paused = PauseStore(connection, now).paused()
         priorities = {entry.id: _priority(entry, template_of) for entry in entries}
+        shared = {entry.recipient for entry in entries if entry.message.channel is Channel.GROUP_SEND}
         rivals = RivalStore(connection, now, template_of)
         above = rivals.more_important(min(priorities.values()), paused)
         return cls(
@@ -105,8 +106,8 @@ class _Known:
             answered=kf.answered(sessions, but=own),
             paused=paused,
             zones=ZoneStore(connection).of(members, chats),
-            sends=group_sends(connection, members, outbox.c.member, now, own)
-            | group_sends(connection, chats, outbox.c.group_id, now, own),
+            sends=group_sends(connection, members & shared, outbox.c.member, now, own)
+            | group_sends(connection, chats & shared, outbox.c.group_id, now, own),
             priorities=priorities,
             rivals=rivals.of(members | chats, above),
         )

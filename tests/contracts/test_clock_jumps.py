@@ -14,14 +14,21 @@ import pytest
 from sqlalchemy import delete, select
 
 from bot.bell import Bell
+from bot.chance import SystemChance
 from bot.clock import TurnedClock
+from bot.planner import Planner
 from bot.scheduler import Scheduler
+from handlers.context import Context, Settings
 from sop.file import read
+from sop.journey import Journey
 from sop.passed import Passed
+from sop.template import Subject
 from sop.timing import local_day
+from sop.update import Update
 from storage.engine import Connection, Database
-from storage.tables import due, inbox
+from storage.tables import due, inbox, journey, missed, outbox
 from storage.template import SLOT, TemplateStore
+from storage.tx import Tx
 from tests.contracts.world import NOW
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -155,6 +162,87 @@ async def test_a_scheduler_that_forgets_or_swallows_slots_is_seen(
     tower = await wander(sqlite, FEW)
 
     assert len(tower.ticked) > len(set(tower.ticked)) or tower.expected - set(tower.ticked)
+
+
+# ---------------------------------------------------------------- journeys
+
+STEPS = 30
+PLAN = """
+id = "plan"
+name = "一个月"
+[trigger]
+on = "friend.added"
+[audience]
+everyone = true
+"""
+DAILY = """
+[[step]]
+id = "day{day}"
+when = {{ day = {day}, time = 09:00:00, window = "4h" }}
+text = "第 {day} 天"
+"""
+
+
+async def walk(db: Database, each: int) -> dict[tuple[int, str], int]:
+    """Members walk a month of daily steps while the clock jumps; how often each step they passed was said or listed."""
+    chance, clock = Random(11), TurnedClock(NOW)
+    await db.write(begin_walk)
+    planner = Planner(db, context, clock, Bell(clock), "one", alone=True)
+    jumps = JUMPS * each
+    chance.shuffle(jumps)
+    for jump in jumps:
+        for step in (jump, *[7 * HOUR] * chance.randrange(8)):
+            clock._now += step
+            while await planner.plan_once():
+                pass
+    return await db.read(accounted)
+
+
+def begin_walk(connection: Connection) -> None:
+    tx = Tx(connection, NOW)
+    text = PLAN + "".join(DAILY.format(day=day) for day in range(1, STEPS + 1))
+    tx.templates.save("plan", "一个月", text, by="su")
+    tx.templates.publish("plan", 1, zone=ZONE)
+    template = tx.templates.read("plan", 1)
+    assert template is not None
+    for who in ("lin", "zhou", "wu"):
+        tx.members.meet(who, seen_at=NOW)
+        tx.members.befriend(who, "wang", since=NOW)
+        one = Journey(template="plan", version=1, subject=Subject.MEMBER, whom=who, run=1, anchor=NOW)
+        tx.journeys.await_steps(template, tx.journeys.enrol([one]), ZONE)
+
+
+def accounted(connection: Connection) -> dict[tuple[int, str], int]:
+    found = Counter[tuple[int, str]]()
+    for row in connection.execute(select(journey.c.id, journey.c.step)):
+        found.update({(row.id, f"day{at + 1}"): 0 for at in range(row.step)})
+    for row in connection.execute(select(outbox.c.journey, outbox.c.step)):
+        found[row.journey, row.step] += 1
+    for whom, at, fate in connection.execute(select(missed.c.whom, missed.c.occurrence, missed.c.fate)):
+        found[int(whom), f"day{int(at) + 1}"] += fate != "late"
+    return dict(found)
+
+
+def context(update: Update, tx: Tx) -> Context:
+    chance = SystemChance()
+    return Context(tx, tx.now, Settings(), chance.token, chance.fraction, update)
+
+
+async def test_jumps_repeat_and_skip_no_step(sqlite: Database) -> None:
+    steps = await walk(sqlite, FEW)
+
+    assert len(steps) >= 3 * STEPS // 2
+    assert {step for step, times in steps.items() if times != 1} == set()
+
+
+@pytest.mark.full
+async def test_a_hundred_jumps_of_each_size_repeat_and_skip_no_step(sqlite: Database) -> None:
+    steps = await walk(sqlite, 100)
+
+    assert {step for step, times in steps.items() if times != 1} == set()
+
+
+# ---------------------------------------------------------------- what the clock starts
 
 
 async def test_a_weekly_template_begins_again_as_soon_as_the_clock_is_right_again(db: Database) -> None:
