@@ -172,10 +172,11 @@ def _next(template: Template, journey: Journey) -> str:
 class Standing:
     """Where somebody stands with a template: what there is to say about why they got something of it, or nothing.
 
-    ``outside`` is why they are not who it is for, empty when they are; ``paused`` why it stands still, None while it runs; ``stay`` why they would not begin again now.
+    ``outside`` is why they are not who it is for, empty when they are; ``refused`` when they opted out, where they have; ``paused`` why it stands still, None while it runs; ``stay`` why they would not begin again now.
     """
 
     outside: str = ""
+    refused: datetime | None = None
     paused: str | None = None
     stay: str = ""
     journey: Journey | None = None
@@ -208,6 +209,8 @@ def of_template(template: Template, zone: str, standing: Standing) -> Because:
         marks += _marks(one)
     if walked is None and standing.outside:
         marks.append(Mark(None, standing.outside))
+    if standing.refused:
+        marks.append(Mark(standing.refused, "对方退订了，推广内容不再发"))
     if standing.paused:
         marks.append(Mark(None, f"模板{standing.paused}"))
     if walked and walked.over and standing.stay:
@@ -227,6 +230,8 @@ def _line_of(template: Template, zone: str, standing: Standing) -> str:
         return f"进了{name}的对照组，只观察不发送"
     if journey.state is JourneyState.EXITED:
         return f"{name}提前结束：{plainly(journey.reason)}"
+    if standing.refused and not journey.over:
+        return f"{name}里的推广内容不再发：对方 {spoken(standing.refused, zone)} 退订了"
     if still and not journey.over:
         return f"{name}{still}。恢复后再发"
     newest = max(told, key=lambda one: one.written, default=None)

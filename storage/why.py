@@ -28,6 +28,7 @@ from sop.why import (
     to_member,
 )
 from storage.audience import AudienceStore
+from storage.consent import ConsentStore
 from storage.due import STEP
 from storage.group import GroupStore
 from storage.instant import from_ms
@@ -69,8 +70,10 @@ class WhyStore:
         plan = self._plan(template_id, walked)
         facts = self._facts(plan, member)
         again = enrol(plan, facts, walked, self._now)
+        wish = ConsentStore(self._connection, self._now).in_force(member_id)
         standing = Standing(
             outside=outside(plan.audience, facts),
+            refused=wish.at if wish and not wish.granted else None,
             paused=PauseStore(self._connection, self._now).reason(template_id),
             stay=again.reason if isinstance(again, Stay) else "",
             journey=walked,

@@ -64,7 +64,10 @@ async def test_who_opted_out_is_explained(world: World) -> None:
     await world.leap_to(july(3, "19:29"))
     await world.turn(minutes=5)
 
-    assert "退订" in (await why(world, lin)).line
+    because = await why(world, lin)
+
+    assert because.line.startswith("「三天计划」里的推广内容不再发：对方 7月2日 周四 19:0")
+    assert because.trace[-1].what == "对方已退订，不再发送推送"
 
 
 async def test_the_page_of_a_message_says_it_too(world: World) -> None:
