@@ -151,7 +151,8 @@ def in_order(marks: Sequence[Mark]) -> list[Mark]:
 
 def of_journey(template: Template, journey: Journey, decided: Sequence[Mark] = ()) -> list[Mark]:
     """How somebody came to walk a template, where they went on, and where they are."""
-    begun = Mark(journey.anchor, f"触发「{template.name}」第 {journey.version} 版，第 {journey.run} 次")
+    arm = f"，分到「{journey.arm}」组" if journey.arm else ""
+    begun = Mark(journey.anchor, f"触发「{template.name}」第 {journey.version} 版，第 {journey.run} 次{arm}")
     words = {
         JourneyState.ACTIVE: f"在路上，{_next(template, journey)}",
         JourneyState.DONE: "走完了",

@@ -149,7 +149,9 @@ class WhyStore:
         return informed.facts()
 
     def _decided(self, walked: Journey) -> list[Mark]:
-        return TrailStore(self._connection, self._now).of_journey(walked.id)
+        reached = self._connection.scalar(select(journey.c.goal_at).where(journey.c.id == walked.id))
+        goal = [] if reached is None else [Mark(from_ms(reached), "达成了模板的目标")]
+        return TrailStore(self._connection, self._now).of_journey(walked.id) + goal
 
     def _missed(self, plan: Template, walked: Journey) -> list[Missed]:
         rows = self._connection.execute(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 import pytest
+from sqlalchemy import update
 
 from sop.errors import NotFound
 from sop.journey import Journey
@@ -13,7 +14,9 @@ from sop.template import Subject
 from sop.why import Because
 from storage.due import STEP, Due
 from storage.engine import Connection, Database
+from storage.instant import to_ms
 from storage.outbox import OutboxStore
+from storage.tables import journey as journeys
 from storage.tx import Tx
 from storage.why import WhyStore
 from tests.contracts.world import NOW, after, push
@@ -49,9 +52,12 @@ async def told(db: Database) -> int:
         tx.templates.publish("plan", saved.version, zone=ZONE)
         for member in ("lin", "ning"):
             tx.members.meet(member, seen_at=NOW)
-        begun = Journey(template="plan", version=1, subject=Subject.MEMBER, whom="lin", run=1, anchor=NOW)
+        begun = Journey(
+            template="plan", version=1, subject=Subject.MEMBER, whom="lin", run=1, anchor=NOW, arm="短文"
+        )
         [journey] = tx.journeys.enrol([begun])
         say(connection, journey.id)
+        connection.execute(update(journeys).values(goal_at=to_ms(after(days=2))))
         wait = Due(what=STEP, whom=str(journey.id), occurrence="1", at=after(days=2))
         tx.due.miss(wait, after(days=2, hours=4), "skipped", "错过了发送窗口，跳过")
         return OutboxStore(connection, NOW).recent()[0].id
@@ -75,14 +81,15 @@ async def test_the_newest_that_decided_is_the_line_and_everything_is_beneath(db:
     because = await db.read(lambda c: WhyStore(c, after(days=3), ZONE).template("lin", "plan"))
 
     assert because.line == "「计划」的「第二天」跳过了：错过了发送窗口，跳过"
-    assert [(mark.at, mark.what.partition("，")[0]) for mark in because.trace] == [
-        (NOW, "触发「计划」第 1 版"),
-        (NOW, "在路上"),
-        (after(hours=1), "写好：「计划」的「第一天」；走群发"),
+    assert [(mark.at, mark.what) for mark in because.trace] == [
+        (NOW, "触发「计划」第 1 版，第 1 次，分到「短文」组"),
+        (NOW, "在路上，下一步「第一天」"),
+        (after(hours=1), "写好：「计划」的「第一天」；走群发，要员工确认，由 wang 发"),
         (after(hours=1), "免打扰时段"),
-        (after(hours=9), "规则都放行"),
+        (after(hours=9), "规则都放行，交给平台，平台编号 msg-1"),
         (after(hours=9), "平台报告送达"),
-        (after(days=2, hours=4), "「第二天」跳过了：错过了发送窗口"),
+        (after(days=2), "达成了模板的目标"),
+        (after(days=2, hours=4), "「第二天」跳过了：错过了发送窗口，跳过"),
     ]
 
 
