@@ -121,7 +121,7 @@ def _hear(template: Template, journey: Journey, signal: Signal, at: datetime, ct
     heard = journey.told(template, signal, at)
     if heard is not journey:
         ctx.tx.journeys.hear([heard])
-        if heard.awaits(template, signal):
+        if heard.counted_from(template) is signal:
             ctx.tx.due.drop_steps([journey.id])
             ctx.tx.journeys.await_steps(template, [heard], ctx.settings.zone, best=ctx.settings.house.best)
     return heard

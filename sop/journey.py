@@ -128,12 +128,12 @@ class Journey:
             return self
         return replace(self, heard={**self.heard, signal: at})
 
-    def awaits(self, template: Template, signal: Signal) -> bool:
-        """Whether the moment of its next step is counted from this signal."""
+    def counted_from(self, template: Template) -> Signal | None:
+        """What the member does or did that the moment of its next step is counted from, if it is."""
         if self.state is not JourneyState.ACTIVE or self.deciding or self.step >= len(template.steps):
-            return False
+            return None
         when = template.steps[self.step].when
-        return isinstance(when, AfterEvent) and when.event is signal
+        return when.event if isinstance(when, AfterEvent) else None
 
     def _at(self, step: int, template: Template, now: datetime) -> Journey:
         further = replace(self, step=step, changed=now, deciding=False)

@@ -45,7 +45,7 @@ from sop.template import AfterEvent, Ask, AskKind, AtBest, GiveCoupon, On, Step,
 from sop.timing import Later, Never, QuietHours, Situation, local_day, may_send
 
 ASSUMED = (
-    "没有人打开、回答或下单：分支都走「否则」，旅程不会提前结束",
+    "没有人打开、回答或下单：分支都走「否则」，要等这些的步骤都等不到，旅程不会提前结束",
     "员工收到任务马上确认，平台不拒收",
     "标签、好友、群和退订与现在一样；同时在跑的其他模板之后发的不占额度，最近 7 天已经发出的占，也不和更重要的模板争额度",
     "事件触发的模板：适用人群里的每个人都在开始那一刻触发；对照组按成员编号抽取，与真跑时抽到的人不同",

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from sop.audience import Audience, Facts, holds, matches
 from sop.expression import to_text
-from sop.journey import Journey, JourneyState
+from sop.journey import EXIT_WORDS, Journey, JourneyState
 from sop.message import Channel
 from sop.receipt import State
 from sop.template import On, Template
@@ -165,7 +165,9 @@ def of_journey(template: Template, journey: Journey, decided: Sequence[Mark] = (
 def _next(template: Template, journey: Journey) -> str:
     if journey.step >= len(template.steps):
         return "没有下一步了"
-    called = template.steps[journey.step].called
+    called, awaited = template.steps[journey.step].called, journey.counted_from(template)
+    if awaited and awaited not in journey.heard:
+        return f"等对方「{EXIT_WORDS[awaited]}」，再发「{called}」"
     return f"看「{called}」之后做什么" if journey.deciding else f"下一步「{called}」"
 
 
@@ -243,6 +245,9 @@ def _line_of(template: Template, zone: str, standing: Standing) -> str:
         return _line(newest, zone)
     if journey.over:
         return f"走完了{name}" + (f"，不会再进入：{standing.stay}" if standing.stay else "")
+    awaited = journey.counted_from(template)
+    if awaited and awaited not in journey.heard:
+        return f"已进入{name}，{_next(template, journey)}"
     return f"已进入{name}，下一步还没到时候"
 
 

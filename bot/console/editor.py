@@ -22,6 +22,7 @@ from storage.group import GroupStore
 from storage.member import MemberStore
 from storage.operator import OperatorStore
 from storage.template import Saved, TemplateStore
+from storage.zone import ZoneStore
 
 LONGEST = 200_000  # characters of one template
 PEOPLE = 40
@@ -147,13 +148,14 @@ async def shown_to(request: web.Request) -> web.Response:
     now = here.now
     seen, size, plan = None, 0, checked.template
     if plan and to and fits(plan, to):
-        informed, size = await here.read(
+        informed, size, zones = await here.read(
             lambda c: (
                 AudienceStore(c, now, here.zone).knowing(to, plan.expressions),
                 AudienceStore(c, now, here.zone).size(plan),
+                ZoneStore(c).of([to.id], [to.id]),
             )
         )
-        seen = preview(plan, informed, now, here.zone)
+        seen = preview(plan, informed, now, here.zone, own_zone=zones.get(to.id, ""))
     return render(request, "preview.html", checked=checked, to=to, seen=seen, size=size)
 
 

@@ -8,13 +8,13 @@ from datetime import datetime
 from sop.experiment import arm_of
 from sop.expression import to_text
 from sop.group import Group
-from sop.journey import channel_for, due, next_slot
+from sop.journey import EXIT_WORDS, channel_for, due, next_slot
 from sop.member import Member
 from sop.message import CAPABILITIES, Channel
 from sop.rehearsal import stand_ins
 from sop.render import Rendered, compose, words
-from sop.template import OpenLink, Step, Subject, Template, Variant
-from sop.timing import local_day
+from sop.template import AfterEvent, AtBest, OpenLink, Signal, Step, Subject, Template, Variant
+from sop.timing import lasting, local_day
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +28,7 @@ class StepPreview:
     variant: str
     rendered: Rendered
     card: str
+    note: str = ""  # on when it comes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,12 +47,14 @@ def fits(template: Template, to: Member | Group) -> bool:
     return isinstance(to, Member) == (template.subject is Subject.MEMBER)
 
 
-def preview(template: Template, to: Member | Group, now: datetime, zone: str) -> Preview:
-    """Every step with its instant, its channel, its wording."""
+def preview(
+    template: Template, to: Member | Group, now: datetime, zone: str, *, own_zone: str = ""
+) -> Preview:
+    """Every step with its instant, its channel, its wording; ``own_zone`` is the recipient's, if they have one."""
     anchor = next_slot(template.trigger, now, zone) or now
     steps: list[StepPreview] = []
     for at in range(len(template.steps)):  # a wait is shown as if the step above it had just been said
-        steps.append(_step(template, at, to, anchor, zone, steps[-1].at if steps else anchor))
+        steps.append(_step(template, at, to, anchor, own_zone or zone, steps[-1].at if steps else anchor))
     return Preview(
         template=template,
         recipient=to.called,
@@ -64,7 +67,11 @@ def preview(template: Template, to: Member | Group, now: datetime, zone: str) ->
 def _step(
     template: Template, index: int, to: Member | Group, anchor: datetime, zone: str, since: datetime
 ) -> StepPreview:
-    step, at = template.steps[index], due(template, index, anchor, zone, since=since).at
+    step, done = (
+        template.steps[index],
+        dict.fromkeys(Signal, since),
+    )  # and whatever it waits for is done at once
+    at = due(template, index, anchor, zone, since=since, heard=done).at
     kind = to.kind if isinstance(to, Group) else ""
     staff = isinstance(to, Member) and to.staff
     channel = channel_for(step, subject=template.subject, group_kind=kind, staff=staff)
@@ -86,6 +93,7 @@ def _step(
         variant=_variant(step, to, arm),
         rendered=compose(step, to.facts(), said, personal=isinstance(to, Member), arm=arm, longest=longest),
         card=_card(template, step),
+        note=_note(step),
     )
 
 
@@ -98,6 +106,16 @@ def _variant(step: Step, to: Member | Group, arm: str) -> str:
 def _called(variant: Variant) -> str:
     audience = to_text(variant.audience) if variant.audience else ""
     return "，".join(filter(None, (variant.arm and f"对比组「{variant.arm}」", audience)))
+
+
+def _note(step: Step) -> str:
+    """What the moment shown takes for granted."""
+    match step.when:
+        case AtBest():
+            return "挑这一天里对方最愿意看的钟点；还没学到什么时是这一刻"
+        case AfterEvent(event=event, within=within):
+            return f"等对方「{EXIT_WORDS[event]}」才发，最多等 {lasting(within)}；这里当作上一步之后马上就有"
+    return ""
 
 
 def _card(template: Template, step: Step) -> str:

@@ -16,6 +16,7 @@ from storage.operator import OperatorStore
 from storage.outbox import OutboxStore
 from storage.tables import score
 from storage.tag import TagStore
+from storage.zone import ZoneStore
 from tests.contracts.operated import (
     ADMIN,
     GROUP,
@@ -103,6 +104,20 @@ async def test_a_tag_is_added_with_its_reason_and_told_to_the_operator(console: 
     tags = await console.db.read(lambda c: TagStore(c, NOW).of(MEMBER))
     assert ("爱提问", f"运营 {ADMIN} 在控制台操作") in [(tag.tag, tag.reason) for tag in tags]
     assert "已打上标签「爱提问」" in await console.page(f"/members/{MEMBER}")
+
+
+@pytest.mark.parametrize("where", [f"/members/{MEMBER}", f"/groups/{GROUP}"])
+async def test_a_time_zone_is_kept_and_a_wrong_one_answered_with_the_nearest(
+    console: Operated, where: str
+) -> None:
+    await console.does(f"{where}/zone", zone="America/New_York")
+    kept = await console.db.read(lambda c: ZoneStore(c).of([MEMBER], [GROUP]))
+
+    await console.does(f"{where}/zone", zone="Amerika/New York")
+
+    assert "America/New_York" in kept.values()
+    assert "最像的是 America/New_York" in await console.page(where)
+    assert 'value="America/New_York"' in await console.page(where)
 
 
 async def test_a_tag_is_taken_off(console: Operated) -> None:

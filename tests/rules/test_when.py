@@ -27,6 +27,7 @@ from sop.template import (
     When,
 )
 from sop.timing import at_local, spoken
+from sop.why import Standing, of_template
 
 ZONE = "Asia/Shanghai"
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -249,3 +250,15 @@ def test_a_group_does_nothing_one_could_wait_for() -> None:
 
     with pytest.raises(TemplateError, match="群没有这样的信号"):
         read(f'subject = "group"\n{weekly}'.replace("{when}", '{ after_event = "order.paid" }'))
+
+
+def test_why_says_what_is_waited_for() -> None:
+    walked = replace(journey(), changed=THURSDAY)
+
+    waiting = of_template(plan(ORDERED), ZONE, Standing(journey=walked))
+    heard = of_template(
+        plan(ORDERED), ZONE, Standing(journey=replace(walked, heard={Signal.ORDER_PAID: THURSDAY}))
+    )
+
+    assert waiting.line == "已进入「计划」，等对方「已经下单」，再发「only」"
+    assert heard.line == "已进入「计划」，下一步还没到时候"
