@@ -19,7 +19,8 @@ from storage.tables import journey
 
 FINISH = "journey.finish"  # the wait, no longer than a moment, for what follows the end of a journey
 ANY_TIME = Best()
-_UNDER_WAY = journey.c.state.in_((JourneyState.ACTIVE, JourneyState.HELD_OUT))
+UNDER_WAY = (JourneyState.ACTIVE, JourneyState.HELD_OUT)
+_UNDER_WAY = journey.c.state.in_(UNDER_WAY)
 
 
 class JourneyStore:

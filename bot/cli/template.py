@@ -24,6 +24,7 @@ from storage.engine import Connection, Database
 from storage.operator import OperatorStore
 from storage.pause import PauseStore
 from storage.template import TemplateStore
+from storage.version import VersionStore
 
 app = typer.Typer(help="SOP templates as files.", no_args_is_help=True)
 
@@ -176,25 +177,34 @@ def diff(file: Path, fmt: Format = "text", config: ConfigPath = None) -> None:
 def publish(
     template: str,
     version: Annotated[int, typer.Option(help="0 is the newest.")] = 0,
+    migrate: Annotated[
+        bool, typer.Option("--migrate", help="Move journeys under way too; see first what sop migrate shows.")
+    ] = False,
     config: ConfigPath = None,
 ) -> None:
-    """Make a version the published one; journeys under way keep theirs."""
+    """Make a version the published one; journeys under way keep theirs, unless they are to move with it."""
     quiet_log()
     zone = configured(config).community.timezone
 
-    def once(now: datetime, connection: Connection) -> int:
+    def once(now: datetime, connection: Connection) -> tuple[int, int]:
         store = TemplateStore(connection, now)
         chosen = version or store.newest_version(template)
         if not chosen:
             raise NotFound("template", template)
         store.publish(template, chosen, zone=zone, by=who())
         OperatorStore(connection, now).record(who(), "published a template", f"{template} v{chosen}")
-        return chosen
+        if not migrate:
+            return chosen, 0
+        OperatorStore(connection, now).record(who(), "moved journeys", f"{template} v{chosen}")
+        return chosen, VersionStore(connection, now).migrate(template, chosen)
 
-    async def work(db: Database) -> int:
+    async def work(db: Database) -> tuple[int, int]:
         return await db.write(partial(once, SystemClock().now()))
 
-    out.print(f"已发布 {template} 第 {with_database(config, work)} 版。")
+    number, moving = with_database(config, work)
+    out.print(f"已发布 {template} 第 {number} 版。")
+    if migrate:
+        out.print(f"{moving} 个旅程开始移到这一版，群星运行时一批一批完成。")
 
 
 @app.command("list")

@@ -19,7 +19,7 @@ from storage.engine import Connection, Database
 from storage.operator import OperatorStore
 from storage.pause import PauseStore
 from storage.template import TemplateStore
-from storage.version import Passage, VersionStore
+from storage.version import Passage, Traveller, VersionStore
 
 T = TypeVar("T")
 Version = Annotated[int, typer.Option(help="0 is the newest.")]
@@ -71,13 +71,20 @@ def migrate(
     yes: Annotated[
         bool, typer.Option("--yes", help="Do it; without it, only show who would move where.")
     ] = False,
+    people: Annotated[int, typer.Option(min=0, max=1000, help="How many to name of each passage.")] = 0,
     config: ConfigPath = None,
 ) -> None:
     """Move everybody under way to one version, matching steps by id; nobody hears a step twice."""
 
-    def look(connection: Connection, now: datetime) -> tuple[int, list[Passage]]:
-        chosen = version or _newest(TemplateStore(connection, now), template)
-        return chosen, VersionStore(connection, now).passages(template, chosen)
+    def look(connection: Connection, now: datetime) -> tuple[int, list[tuple[Passage, str]]]:
+        chosen, store = (
+            version or _newest(TemplateStore(connection, now), template),
+            VersionStore(connection, now),
+        )
+        passages = store.passages(template, chosen)
+        return chosen, [
+            (one, _names(store.people(template, one.version, one.step, people))) for one in passages
+        ]
 
     def work(chosen: int, connection: Connection, now: datetime) -> int:
         OperatorStore(connection, now).record(who(), "moved journeys", f"{template} v{chosen}")
@@ -87,9 +94,10 @@ def migrate(
     if not passages:
         out.print(f"没有人在 {template} 的别的版本上，不用移。")
         return
-    table = Table("现在的版本", "下一步", f"到第 {chosen} 版", "人数")
-    for one in passages:
-        table.add_row(f"第 {one.version} 版", _called(one.before), _called(one.after), str(one.count))
+    table = Table("现在的版本", "下一步", f"到第 {chosen} 版", "人数", *(["谁"] if people else []))
+    for one, names in passages:
+        row = [f"第 {one.version} 版", _called(one.before), _called(one.after), str(one.count)]
+        table.add_row(*row, *([names] if people else []))
     out.print(table)
     if not yes:
         out.print("以上只是预览，什么也没有动。加上 --yes 就开始移。")
@@ -118,6 +126,10 @@ def resume(template: str, config: ConfigPath = None) -> None:
         return PauseStore(connection, now).resume(template)
 
     out.print(f"{template} 已恢复。" if _done(config, work) else f"{template} 没有暂停。")
+
+
+def _names(travellers: list[Traveller]) -> str:
+    return "、".join(one.name or one.whom for one in travellers)
 
 
 def _called(step: Step | None) -> str:

@@ -19,6 +19,7 @@ from storage.engine import Connection
 from storage.operator import OperatorStore
 from storage.pause import PauseStore
 from storage.template import Saved, TemplateStore, compiled
+from storage.version import VersionStore
 
 CONTEXT_LINES = 3
 EXCEL = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -132,15 +133,27 @@ async def _version(request: web.Request, number: int) -> tuple[Saved, Saved | No
 async def ask_publish(request: web.Request) -> web.Response:
     """What publishing this version would change, before it does."""
     saved, published = await _version(request, whole(request.query.get("version")))
-    return _publishing(request, saved, published)
+    return await _publishing(request, saved, published)
 
 
-def _publishing(
+async def _publishing(
     request: web.Request, saved: Saved, published: Saved | None, problem: str = "", status: int = 200
 ) -> web.Response:
-    diff = compare(published.text if published else "", saved.text)
+    here = room(request)
+    now, diff = here.now, compare(published.text if published else "", saved.text)
+    try:
+        passages = await here.read(lambda c: VersionStore(c, now).passages(saved.id, saved.version))
+    except TemplateError:
+        passages = []  # what is wrong is told when it is published
     return render(
-        request, "publish.html", status=status, saved=saved, published=published, diff=diff, problem=problem
+        request,
+        "publish.html",
+        status=status,
+        saved=saved,
+        published=published,
+        diff=diff,
+        passages=passages,
+        problem=problem,
     )
 
 
@@ -161,6 +174,9 @@ async def publish(request: web.Request) -> web.Response:
             raise Conflict("template", template_id, "was published by someone else meanwhile")
         store.publish(template_id, number, zone=here.zone, by=who)
         OperatorStore(c, wall).record(who, "published a template", f"{template_id} v{number}")
+        if fields.get("migrate"):
+            OperatorStore(c, wall).record(who, "moved journeys", f"{template_id} v{number}")
+            VersionStore(c, now).migrate(template_id, number)
 
     try:
         await here.write(work)
@@ -168,12 +184,12 @@ async def publish(request: web.Request) -> web.Response:
         raise web.HTTPNotFound from None
     except Conflict:
         saved, published = await _version(request, number)
-        return _publishing(
+        return await _publishing(
             request, saved, published, "刚才有人发布了别的版本，请再核对一次下面的差异。", status=409
         )
     except Unapproved as error:
         saved, published = await _version(request, number)
-        return _publishing(request, saved, published, f"{error}。", status=409)
+        return await _publishing(request, saved, published, f"{error}。", status=409)
     except TemplateError:
         return go(f"/templates/{template_id}?version={number}", "这一版还有错误，改好才能发布。")
     here.desk.woken.ring()

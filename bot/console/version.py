@@ -18,13 +18,16 @@ from storage.template import Saved, TemplateStore, compiled
 from storage.version import VersionStore
 
 DEEDS = 20
+EACH = 100  # people named on a page
 
 
 async def listed(request: web.Request) -> web.Response:
     """The versions, the newest first; ``a`` and ``b`` are compared, ``to`` shows who would move there."""
     here, template_id, query = room(request), request.match_info["template"], request.query
     now, wall = here.now, here.wall.now()
-    a, b, to = (whole(query.get(name)) for name in ("a", "b", "to"))
+    a, b, to, origin, step, after = (
+        whole(query.get(name)) for name in ("a", "b", "to", "from", "step", "after")
+    )
 
     def ask(c: Connection) -> dict[str, Any]:
         store = TemplateStore(c, now)
@@ -41,6 +44,9 @@ async def listed(request: web.Request) -> web.Response:
             },
             "paused": PauseStore(c, now).reason(template_id),
             "passages": VersionStore(c, now).passages(template_id, to) if to in by_number else None,
+            "travellers": VersionStore(c, now).people(template_id, origin, step, EACH, after=after)
+            if origin in by_number and to in by_number
+            else None,
             "pair": (by_number[a], by_number[b]) if a in by_number and b in by_number else None,
             "deeds": [one for one in OperatorStore(c, wall).deeds(500) if _about(one.detail, template_id)][
                 :DEEDS
@@ -49,7 +55,15 @@ async def listed(request: web.Request) -> web.Response:
 
     known = await here.read(ask)
     who, compared = signed_in(request).operator.name, _compared(known["pair"])
-    return render(request, "versions.html", template_id=template_id, to=to, who=who, **known, **compared)
+    shown: dict[str, Any] = {
+        "template_id": template_id,
+        "to": to,
+        "origin": origin,
+        "step": step,
+        "each": EACH,
+        "who": who,
+    }
+    return render(request, "versions.html", **shown, **known, **compared)
 
 
 def _about(detail: str, template_id: str) -> bool:

@@ -9,10 +9,14 @@ from urllib.parse import unquote
 import pytest
 from aiohttp import ClientResponse, FormData
 
+from sop.journey import Journey
+from sop.template import Subject
+from storage.due import DueStore
 from storage.engine import Connection
 from storage.pause import PauseStore
 from storage.template import TemplateStore
 from storage.tx import Tx
+from storage.version import MIGRATE
 from tests.contracts.operated import ADMIN, NOW, OPERATOR, Operated, operated, plan
 
 HOME = "/templates/hello"
@@ -65,6 +69,37 @@ async def test_with_a_second_person_s_word_it_is(console: Operated) -> None:
 
     assert "已批准第 3 版" in said(approved)
     assert await states(console) == ["published", "draft", "retired"]
+
+
+async def test_publishing_may_move_those_under_way_in_the_same_act(console: Operated) -> None:
+    await under_way(console, "wm-lin")
+
+    asked = await console.page(f"{HOME}/publish?version=2")
+    await console.does(f"{HOME}/publish", version="2", seen="1", migrate="1")
+
+    waits = await console.db.read(lambda c: DueStore(c).of(MIGRATE, "hello"))
+    assert "把在路上的 1 人也移到这一版" in asked
+    assert [wait.data for wait in waits] == [{"version": "2"}]
+
+
+async def test_the_preview_names_who_would_move(console: Operated) -> None:
+    await under_way(console, "wm-lin")
+
+    page = await console.page(f"{HOME}/versions?to=2&from=1&step=0")
+
+    assert "/console/members/wm-lin" in page
+
+
+async def under_way(console: Operated, member: str) -> None:
+    """Somebody walks the first version."""
+
+    def begin(c: Connection) -> None:
+        tx = Tx(c, NOW)
+        tx.members.meet(member, name="小林")
+        journey = Journey(template="hello", version=1, subject=Subject.MEMBER, whom=member, run=1, anchor=NOW)
+        tx.journeys.enrol([journey])
+
+    await console.db.write(begin)
 
 
 async def test_the_page_says_what_changed_in_words_and_line_by_line(console: Operated) -> None:
