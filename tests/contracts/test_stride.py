@@ -33,8 +33,13 @@ audience = { everyone = true }
 WHENS = (  # in the order of time
     "{ day = 0, time = 09:00:00 }", '{ after = "1m" }', '{ wait = "2h" }', '{ after = "30h", window = "1h" }',
     '{ wait = "2d", window = "1h" }', '{ weekday = "sat", time = 10:00:00 }', '{ weekday = "mon", time = 07:00:00, week = 2 }',
-    "{ day = 19, time = 19:30:00 }", '{ day = 20, time = 00:00:00, window = "5m" }',
+    "{ day = 19, time = 19:30:00 }", '{ day = 20, time = 00:00:00, window = "5m" }', '{ best = true, day = 21, window = "1h" }',
+    '{ after_event = "replied", within = "2d" }', '{ date = 2026-03-14, time = 12:00:00, workday = true }',
+    "{ day = 22, time = 02:30:00, workday = true }",
 )  # fmt: skip
+
+
+ZONES = ("", "America/New_York", "Asia/Tokyo")  # whose clocks change on 8 March, and whose never do
 
 
 def template_of(whens: list[str], more: str = "") -> str:
@@ -64,7 +69,8 @@ async def walked(
             people.meet(f"wm{number}")
             people.befriend(f"wm{number}", "wang", since=NOW)
             one = Journey(
-                template="plan", version=saved, subject=Subject.MEMBER, whom=f"wm{number}", run=1, anchor=NOW - before
+                template="plan", version=saved, subject=Subject.MEMBER, whom=f"wm{number}", run=1, anchor=NOW - before,
+                zone=ZONES[number % len(ZONES)],
             )  # fmt: skip
             journeys.await_steps(template, journeys.enrol([one]), "Asia/Shanghai")
 

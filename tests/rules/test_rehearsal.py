@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from sop.file import read
 from sop.member import Member
+from sop.quota import Span
 from sop.rehearsal import Absence, Outcome, Rehearsal, Scene, Stage, Summary, Walker
 from sop.sender import Senders
 from sop.timing import QuietHours
@@ -116,3 +117,35 @@ def test_equal_texts_of_one_sender_are_one_confirmation_until_the_task_is_full()
 
 def test_days_that_are_not_played_hold_nothing() -> None:
     assert played(replace(STAGE, end=STAGE.start + timedelta(hours=1)), LIN) == []
+
+
+def test_everybody_is_played_by_their_own_clock() -> None:
+    [scene] = played(STAGE, replace(LIN, zone="America/New_York"))
+
+    assert isinstance(scene, Scene)
+    assert scene.at == july(3, "07:32")  # half past seven in the evening of the 2nd
+
+
+def test_what_the_platform_takes_is_counted_and_named() -> None:
+    tight = replace(STAGE, group_send_limit=Span.DAY)
+
+    [scene] = played(tight, replace(LIN, sends=(july(2, "08:00"),)))
+
+    assert isinstance(scene, Scene)
+    assert scene.outcome is Outcome.REFUSED
+    assert "平台的发送额度已用完，7月3日 周五 08:00 恢复" in scene.reason
+    assert tight.limits == ["企业群发：每位客户、每个客户群一天最多收 1 条（管理员收紧过）"]
+
+
+def test_what_waits_for_a_member_waits_in_vain_and_the_best_hour_is_the_learnt_one() -> None:
+    waits = PLAIN.replace("day = 1, time = 19:30:00", 'after_event = "replied", within = "1d"')
+    best = PLAIN.replace("day = 1, time = 19:30:00", "best = true, day = 1")
+    noon = tuple(0.9 if hour % 24 == 12 else 0.1 for hour in range(168))
+
+    [missed] = played(replace(STAGE, template=read(waits)), LIN)
+    [sent] = played(replace(STAGE, template=read(best), hour_hold_out=0.0), replace(LIN, rates=noon))
+
+    assert isinstance(missed, Scene)
+    assert (missed.outcome, missed.reason) == (Outcome.SKIPPED, "等了 1 天，没有等到「已经回复」，跳过")
+    assert isinstance(sent, Scene)
+    assert sent.at == july(2, "12:32")
