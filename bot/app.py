@@ -342,6 +342,7 @@ class App:
             public_url=self.settings.public_url,
             login=self._login(),
             registry=self.gateway,
+            settings=self.settings,
         )
         return app
 

@@ -16,26 +16,17 @@ from rich.table import Table
 
 from bot.cli.frame import ConfigPath, configured, err, out, quiet_log, with_database
 from bot.clock import SystemClock
-from bot.rehearsal import Seen, rehearse
+from bot.rehearsal import HEAD, OUTCOMES, Seen, rehearse, row
 from bot.setting import house_settings
 from sop.errors import Misconfigured
 from sop.file import read
 from sop.quota import MEMBERS_PER_TASK
-from sop.rehearsal import ASSUMED, Absence, Outcome, Scene, Summary, Walker
+from sop.rehearsal import ASSUMED, Absence, Scene, Summary, Walker
 from sop.template import Template
-from sop.timing import at_local, local, spoken
+from sop.timing import at_local, spoken
 from storage.engine import Database
 
 Format = Literal["table", "calendar", "csv"]
-OUTCOMES = {
-    Outcome.SENT: "会发出",
-    Outcome.WAITING: "到最后一天还没轮到",
-    Outcome.REFUSED: "规则不让发",
-    Outcome.UNSAID: "没有可说的",
-    Outcome.SKIPPED: "错过了，跳过",
-    Outcome.ASKED: "错过了，等运营决定",
-}
-HEAD = ("member", "name", "step", "planned", "at", "outcome", "channel", "sender", "reason", "text")
 
 
 def command(
@@ -93,23 +84,6 @@ def _writer(template: Template, zone: str) -> Seen:
         writer.writerows(row(template, one, zone) for one in scenes if isinstance(one, Scene))
 
     return seen
-
-
-def row(template: Template, scene: Scene, zone: str) -> tuple[str, ...]:
-    """A scene as a line of a table; a cell a spreadsheet would take for a formula is made plain."""
-    cells = (
-        scene.whom,
-        scene.called,
-        template.steps[scene.step].id,
-        f"{local(scene.planned, zone):%Y-%m-%d %H:%M}",
-        f"{local(scene.at, zone):%Y-%m-%d %H:%M}",
-        str(scene.outcome),
-        str(scene.channel or ""),
-        scene.sender,
-        scene.reason,
-        scene.text,
-    )
-    return tuple(f"'{cell}" if cell[:1] in ("=", "+", "-", "@", "\t") else cell for cell in cells)
 
 
 def _text(path: Path) -> str:

@@ -20,6 +20,7 @@ from bot.console import (
     member,
     message,
     operator,
+    rehearsal,
     review,
     scan,
     static,
@@ -35,6 +36,7 @@ from bot.console.throttle import Throttle
 from bot.desk import Desk
 from bot.registry import Registry
 from bot.wecom.login import Login
+from handlers.context import Settings
 from sop.errors import Misconfigured
 from storage.engine import Connection, Database
 from storage.operator import ROLES, OperatorStore
@@ -52,6 +54,7 @@ PAGES: tuple[Page, ...] = (
     *template.PAGES,
     *version.PAGES,
     *funnel.PAGES,
+    *rehearsal.PAGES,
     *editor.PAGES,
     *review.PAGES,
     *way.PAGES,
@@ -74,6 +77,7 @@ def add_console(
     wall: Clock | None = None,
     login: Login | None = None,
     registry: Registry | None = None,
+    settings: Settings | None = None,
 ) -> None:
     """Let ``app`` serve the console; ``wall`` is the clock of sessions, real time unless a test says otherwise."""
     room = Room(
@@ -90,6 +94,7 @@ def add_console(
         public_url=public_url,
         login=login,
         registry=registry,
+        settings=settings or Settings(),
     )
     gate = auth.Gate({page.handler: page.role for page in PAGES})
     console = web.Application(middlewares=[gate.guard], client_max_size=LARGEST_FORM)

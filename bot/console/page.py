@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
@@ -21,7 +21,9 @@ from bot.console.throttle import Throttle
 from bot.desk import Desk
 from bot.gateway import Identity
 from bot.registry import Registry
+from bot.rehearsal import Rehearsals
 from bot.wecom.login import Login
+from handlers.context import Settings
 from storage.engine import Connection, Database
 from storage.operator import OPERATOR, OperatorStore, Session
 
@@ -61,6 +63,8 @@ class Room:
     public_url: str = ""
     login: Login | None = None  # WeCom's login page, where there is an app to log in to
     registry: Registry | None = None
+    settings: Settings = field(default_factory=Settings)
+    rehearsals: Rehearsals = field(default_factory=Rehearsals)
 
     async def who(self, code: str) -> Identity:
         """Who came back from the login page."""

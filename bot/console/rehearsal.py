@@ -1,0 +1,125 @@
+"""彩排: a version of a template played against the members there are, in the background, with its results as a page."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any
+
+from aiohttp import web
+
+from bot.console.page import Page, form, go, is_part, render, room, signed_in, whole
+from bot.rehearsal import HEAD, OUTCOMES, Run
+from sop.errors import TemplateError
+from sop.quota import MEMBERS_PER_TASK
+from sop.rehearsal import ASSUMED, Count, Outcome
+from storage.template import Saved, TemplateStore, compiled
+
+DAYS = (7, 14, 30, 60)
+SHOWN = 200  # lines on the page; the file has more
+
+
+async def shown(request: web.Request) -> web.Response:
+    """How far it is, or what it came to; before there is one, what it would do."""
+    template_id, who = request.match_info["template"], signed_in(request).operator.name
+    run = room(request).rehearsals.get(who, template_id)
+    if is_part(request):
+        return render(request, "rehearsal_result.html", **_result(template_id, run))
+    versions = await _versions(request)
+    number = whole(request.query.get("version")) or (run.template.version if run else versions[0].version)
+    context: dict[str, Any] = {
+        "versions": versions,
+        "number": number,
+        "name": versions[0].name,
+        "choices": DAYS,
+        "assumed": ASSUMED,
+    }
+    return render(request, "rehearsal.html", **context, **_result(template_id, run))
+
+
+async def start(request: web.Request) -> web.Response:
+    """Begin to play a version for so many days."""
+    here, template_id, fields = room(request), request.match_info["template"], await form(request)
+    who, number = signed_in(request).operator.name, whole(fields.get("version"))
+    days = min(max(whole(fields.get("days")) or DAYS[1], 1), DAYS[-1])
+    saved = next((one for one in await _versions(request) if one.version == number), None)
+    if saved is None:
+        raise web.HTTPNotFound
+    try:
+        plan = compiled(saved.text, saved.version)
+    except TemplateError:
+        return go(f"/templates/{template_id}?version={number}", "这一版还有错误，改好才能彩排。")
+    here.rehearsals.start(here.db, plan, here.settings, who=who, now=here.now, days=days)
+    return go(_home(template_id), "彩排开始了，什么也不会发出去。")
+
+
+async def stop(request: web.Request) -> web.Response:
+    template_id = request.match_info["template"]
+    room(request).rehearsals.stop(signed_in(request).operator.name, template_id)
+    return go(_home(template_id), "彩排停下了。")
+
+
+async def download(request: web.Request) -> web.Response:
+    """Every line that was kept, for a spreadsheet."""
+    template_id = request.match_info["template"]
+    run = room(request).rehearsals.get(signed_in(request).operator.name, template_id)
+    if run is None:
+        return go(_home(template_id), "没有可以下载的彩排，再彩排一次。")
+    file = io.StringIO()
+    writer = csv.writer(file)
+    writer.writerow(HEAD)
+    writer.writerows(run.rows)
+    return web.Response(
+        text="\ufeff" + file.getvalue(),
+        content_type="text/csv",
+        headers={"Content-Disposition": f'attachment; filename="{template_id}-rehearsal.csv"'},
+    )
+
+
+async def _versions(request: web.Request) -> list[Saved]:
+    here, template_id = room(request), request.match_info["template"]
+    now = here.now
+    versions = await here.read(lambda c: TemplateStore(c, now).versions(template_id))
+    if not versions:
+        raise web.HTTPNotFound
+    return versions
+
+
+def _result(template_id: str, run: Run | None) -> dict[str, Any]:
+    """What the page shows of a run."""
+    found: dict[str, Any] = {"template_id": template_id, "run": run, "summary": run.summary if run else None}
+    if run is None or run.summary is None:
+        return found
+    summary = run.summary
+    steps = [step.name or step.id for step in run.template.steps]
+    days = sorted({day for day, _ in summary.calendar})
+    grid = [(day, [_number(summary.calendar.get((day, at))) for at in range(len(steps))]) for day in days]
+    reasons = sorted(summary.reasons.items(), key=lambda item: -item[1].number)
+    said = [dict(zip(HEAD, line, strict=True)) for line in run.rows if line[5] == Outcome.SENT][:SHOWN]
+    return found | {
+        "outcomes": [(OUTCOMES[one], number) for one, number in summary.outcomes.most_common()],
+        "steps": steps,
+        "grid": grid,
+        "reasons": [(reason, OUTCOMES[one], count) for (reason, one), count in reasons],
+        "absent": list(summary.absent.items()),
+        "confirmations": summary.confirmations(MEMBERS_PER_TASK),
+        "said": said,
+        "shown": SHOWN,
+        "limits": summary.stage.limits,
+    }
+
+
+def _number(count: Count | None) -> int:
+    return count.number if count else 0
+
+
+def _home(template_id: str) -> str:
+    return f"/templates/{template_id}/rehearsal"
+
+
+PAGES = (
+    Page("GET", "/templates/{template}/rehearsal", shown),
+    Page("POST", "/templates/{template}/rehearsal", start),
+    Page("POST", "/templates/{template}/rehearsal/stop", stop),
+    Page("GET", "/templates/{template}/rehearsal.csv", download),
+)
