@@ -16,10 +16,12 @@ from storage.operator import OperatorStore
 from tests.contracts.operated import ADMIN, GROUP, MEMBER, NOW, OPERATOR, Operated, operated
 
 FILLED = {"state": "poster",
-    "group": GROUP, "member": MEMBER, "miss": "1", "message": "1", "template": "hello", "alarm": "1", "row": "1", "name": OPERATOR,
+    "group": GROUP, "member": MEMBER, "miss": "1", "message": "1", "template": "hello", "alarm": "1", "row": "1", "name": OPERATOR, "step": "day1", "stage": "sent",
 }  # fmt: skip
-READING = [page for page in PAGES if page.method == "GET" and page.role != ANYONE]
-SHOWN = [page for page in READING if not page.path.endswith("/workbook")]  # a file to keep is no page
+UNPLAYED = "/templates/{template}/rehearsal.csv"  # leads to its page until something was played
+READING = [page for page in PAGES if page.method == "GET" and page.role != ANYONE and page.path != UNPLAYED]
+FILES = ("/workbook", ".csv")  # to keep, no pages
+SHOWN = [page for page in READING if not page.path.endswith(FILES)]
 WRITING = [page for page in PAGES if page.method == "POST" and page.role != ANYONE]
 HOSTILE = [
     "<script>alert(1)</script>",
