@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from sqlalchemy import Column, Connection, func, not_, select
+from sqlalchemy import Column, Connection, and_, func, select
 
 from sop.consent import Consent
 from sop.hour import Best
 from sop.kf import Session, closed
 from sop.message import Channel
-from sop.quota import DAY, Span, month_began, opens_again
+from sop.quota import Span, month_began, opens_again
 from sop.receipt import State
 from sop.timing import AHEAD, WEEK, Later, Now, QuietHours, Rival, Situation, Verdict, may_send
 from storage.consent import ConsentStore
@@ -43,6 +43,14 @@ class House:
     @property
     def best(self) -> Best:
         return Best(self.quiet, self.hour_hold_out)
+
+
+@dataclass(frozen=True)
+class Lately:
+    """When each recipient was sent what counts against the budget, and when 企业群发 of any sort."""
+
+    sent: dict[str, list[datetime]] = field(default_factory=dict)
+    sends: dict[str, list[datetime]] = field(default_factory=dict)
 
 
 T = TypeVar("T")
@@ -87,12 +95,13 @@ class _Known:
     ) -> _Known:
         members = {entry.message.to_member for entry in entries if entry.message.to_member}
         chats = {entry.message.to_group for entry in entries if entry.message.to_group}
-        since, own = now - WEEK, [entry.id for entry in entries]
+        own = [entry.id for entry in entries]
         kf = KfStore(connection)
         sessions = kf.sessions({place for entry in entries if (place := _place(entry))})
         paused = PauseStore(connection, now).paused()
         priorities = {entry.id: _priority(entry, template_of) for entry in entries}
-        shared = {entry.recipient for entry in entries if entry.message.channel is Channel.GROUP_SEND}
+        alone = lately(connection, members, outbox.c.member, now, own)
+        together = lately(connection, chats, outbox.c.group_id, now, own)
         rivals = RivalStore(connection, now, template_of)
         above = rivals.more_important(min(priorities.values()), paused)
         return cls(
@@ -100,14 +109,12 @@ class _Known:
             friends=_friends(connection, members),
             alive=_alive(connection, chats),
             quota=quota_of(connection, members | chats),
-            sent=sent_to(connection, members, outbox.c.member, since, own)
-            | sent_to(connection, chats, outbox.c.group_id, since, own),
+            sent=alone.sent | together.sent,
             sessions=sessions,
             answered=kf.answered(sessions, but=own),
             paused=paused,
             zones=ZoneStore(connection).of(members, chats),
-            sends=group_sends(connection, members & shared, outbox.c.member, now, own)
-            | group_sends(connection, chats & shared, outbox.c.group_id, now, own),
+            sends=alone.sends | together.sends,
             priorities=priorities,
             rivals=rivals.of(members | chats, above),
         )
@@ -230,54 +237,31 @@ def quota_name(recipient: str) -> str:
     return f"quota:{recipient}"
 
 
-def sent_to(
-    connection: Connection,
-    recipients: Collection[str],
-    column: Column[str],
-    since: datetime,
-    own: Collection[int],
-) -> dict[str, list[datetime]]:
-    """When each was sent what counts against the budget; ``own`` messages are not counted."""
-    if not recipients:
-        return {}
-    spoken = func.coalesce(outbox.c.sent_at, outbox.c.tried_at)
-    rows = connection.execute(
-        select(column, spoken).where(
-            among(column, recipients),
-            outbox.c.urgent.is_(False),
-            outbox.c.marketing,
-            outbox.c.state.in_(COUNTED),
-            spoken >= to_ms(since),
-            not_(among(outbox.c.id, own)),  # they are marked sending already
-        )
-    )
-    found: dict[str, list[datetime]] = {}
-    for recipient, at in rows:
-        found.setdefault(recipient, []).append(from_ms(at))
-    return found
-
-
-def group_sends(
+def lately(
     connection: Connection,
     recipients: Collection[str],
     column: Column[str],
     now: datetime,
     own: Collection[int] = (),
-) -> dict[str, list[datetime]]:
-    """When each got 企业群发 this month, or in the last week; ``own`` messages are not counted."""
+) -> Lately:
+    """What each was sent in the last week, or this month; ``own`` messages, marked sending already, are not counted."""
+    found = Lately()
     if not recipients:
-        return {}
+        return found
     spoken = func.coalesce(outbox.c.sent_at, outbox.c.tried_at)
+    counts = and_(outbox.c.urgent.is_(False), outbox.c.marketing)
     rows = connection.execute(
-        select(column, spoken).where(
+        select(column.label("whom"), spoken.label("at"), outbox.c.channel, counts.label("counts")).where(
             column.in_(recipients),
-            outbox.c.channel == Channel.GROUP_SEND,
             outbox.c.state.in_(COUNTED),
-            spoken >= to_ms(min(month_began(now), now - 7 * DAY)),
+            spoken >= to_ms(min(month_began(now), now - WEEK)),
             outbox.c.id.not_in(own),
         )
     )
-    found: dict[str, list[datetime]] = {}
-    for recipient, at in rows:
-        found.setdefault(recipient, []).append(from_ms(at))
+    for row in rows:
+        at = from_ms(row.at)
+        if row.counts and at >= now - WEEK:
+            found.sent.setdefault(row.whom, []).append(at)
+        if row.channel == Channel.GROUP_SEND:
+            found.sends.setdefault(row.whom, []).append(at)
     return found

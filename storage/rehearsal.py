@@ -14,7 +14,6 @@ from sop.message import Channel
 from sop.rehearsal import Walker
 from sop.sender import Senders
 from sop.template import AtBest, Subject, Template
-from sop.timing import WEEK
 from storage.audience import AudienceStore
 from storage.consent import ConsentStore
 from storage.group import GroupStore
@@ -22,7 +21,7 @@ from storage.hour import HourStore, Segment
 from storage.journey import JourneyStore
 from storage.kf import KfStore, Place
 from storage.member import MemberStore
-from storage.policy import group_sends, quota_of, sent_to
+from storage.policy import lately, quota_of
 from storage.tables import coupon_batch, member, outbox
 from storage.zone import ZoneStore
 
@@ -61,8 +60,7 @@ class RehearsalStore:
         refused = ConsentStore(self._connection, self._now).refused(ids)
         last = JourneyStore(self._connection, self._now).latest(template.id, ids)
         quota = quota_of(self._connection, ids)
-        sent = sent_to(self._connection, ids, outbox.c.member, self._now - WEEK, ())
-        sends = group_sends(self._connection, ids, outbox.c.member, self._now)
+        past = lately(self._connection, ids, outbox.c.member, self._now)
         zones = ZoneStore(self._connection).of(ids)
         rates = self._rates(template, self._hours.segments_of(ids))
         places = self._places(template, ids)
@@ -76,8 +74,8 @@ class RehearsalStore:
                 last=last.get(one.id),
                 refused=one.id in refused,
                 quota_until=quota.get(one.id),
-                sent=tuple(sent.get(one.id, ())),
-                sends=tuple(sends.get(one.id, ())),
+                sent=tuple(past.sent.get(one.id, ())),
+                sends=tuple(past.sends.get(one.id, ())),
                 session=sessions.get(places[one.id]),
                 answered=answered.get(places[one.id], 0),
                 zone=zones.get(one.id, ""),
@@ -112,16 +110,15 @@ class RehearsalStore:
         last = JourneyStore(self._connection, self._now).latest(template.id, ids)
         rates = self._rates(template, {one: (one, "") for one in ids})
         quota = quota_of(self._connection, ids)
-        sent = sent_to(self._connection, ids, outbox.c.group_id, self._now - WEEK, ())
-        sends = group_sends(self._connection, ids, outbox.c.group_id, self._now)
+        past = lately(self._connection, ids, outbox.c.group_id, self._now)
         return [
             Walker(
                 to=one,
                 senders=replace(self._house, staff=one.owner),
                 last=last.get(one.id),
                 quota_until=quota.get(one.id),
-                sent=tuple(sent.get(one.id, ())),
-                sends=tuple(sends.get(one.id, ())),
+                sent=tuple(past.sent.get(one.id, ())),
+                sends=tuple(past.sends.get(one.id, ())),
                 zone=one.zone,
                 rates=rates.get(one.id, PRIOR),
             )

@@ -297,6 +297,8 @@ member = Table(
         sqlite_where=text("unionid <> ''"),
         postgresql_where=text("unionid <> ''"),
     ),
+    # does anybody live by a clock of their own
+    Index("ix_member_zone", "zone", sqlite_where=text("zone != ''"), postgresql_where=text("zone != ''")),
 )
 
 member_field = Table(
@@ -384,6 +386,8 @@ groups = Table(
     Column("listed_at", Instant, nullable=False, server_default="0"),  # begin of the last walk that saw it
     Column("created_at", Instant, nullable=False),
     Column("dismissed_at", Instant),
+    # does any group live by a clock of its own
+    Index("ix_groups_zone", "zone", sqlite_where=text("zone != ''"), postgresql_where=text("zone != ''")),
 )
 
 seat = Table(
