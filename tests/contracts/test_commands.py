@@ -235,6 +235,25 @@ def test_days_of_members_nobody_knows_are_refused_whole(run: Run) -> None:
     assert "没有成员 zhou" in said.err
 
 
+def test_a_zone_that_is_none_is_refused_with_the_nearest(run: Run) -> None:
+    Path("zones.csv").write_text("member,时区\nlin,Asia/Shanghia\n", encoding="utf-8")
+
+    said = run("member", "import", "zones.csv")
+
+    assert said.code == 1
+    assert "zones.csv:2:2" in said.err
+    assert "Asia/Shanghai" in said.err
+
+
+def test_while_nothing_was_sent_nobody_knows_whether_the_best_hour_helps(run: Run) -> None:
+    run("init")
+
+    said = run("sop", "hours")
+
+    assert said.code == 0
+    assert "还不知道有没有用" in said.out
+
+
 def test_a_difference_is_told_to_people_and_programs_with_the_same_exit_code(
     run: Run, tmp_path: Path
 ) -> None:

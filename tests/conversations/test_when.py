@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from sop.hour import PRIOR
 from sop.timing import spoken
 from storage.due import STEP
 from tests.world import Person, World, july
@@ -101,6 +102,25 @@ async def test_quiet_hours_are_those_where_the_member_lives(world: World) -> Non
 
     assert states == {ann.id: ["waiting"], bo.id: ["sent"]}
     assert "免打扰时段，等到 7月3日 周五 08:00" in reasons[0]
+
+
+async def test_what_people_follow_is_learnt_over_night(world: World) -> None:
+    text = PLAN.replace("day = 1, time = 19:30:00", "best = true, day = 1")
+    await world.publishes(text=text)
+    lin = await world.befriends("小林")
+    await world.befriends("小周")
+    await at(world, 3, "19:29")
+    await lin.sends(lin.link(), option="A")
+
+    await world.leap_to(july(5, "04:30"))
+    [everybody, *_] = await world.ask(lambda tx: tx.hours.known())
+    effect = await world.ask(lambda tx: tx.hours.effect("plan"))
+
+    assert everybody.group == "全部"
+    assert everybody.sends == pytest.approx(2.0)
+    assert everybody.rates[4 * 24 + 19] > PRIOR[4 * 24 + 19]  # one of two followed on Friday evening
+    assert (effect.learnt.sends + effect.usual.sends, effect.learnt.hits + effect.usual.hits) == (2, 1)
+    assert effect.line.startswith("还不知道")
 
 
 async def at(world: World, day: int, time: str) -> None:
