@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from sqlalchemy import Column, Connection, and_, func, select
+from sqlalchemy import Column, Connection, and_, func, not_, select
 
 from sop.consent import Consent
 from sop.hour import Best
@@ -252,10 +252,10 @@ def lately(
     counts = and_(outbox.c.urgent.is_(False), outbox.c.marketing)
     rows = connection.execute(
         select(column.label("whom"), spoken.label("at"), outbox.c.channel, counts.label("counts")).where(
-            column.in_(recipients),
+            among(column, recipients),
             outbox.c.state.in_(COUNTED),
             spoken >= to_ms(min(month_began(now), now - WEEK)),
-            outbox.c.id.not_in(own),
+            not_(among(outbox.c.id, own)),
         )
     )
     for row in rows:
