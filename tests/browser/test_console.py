@@ -9,24 +9,13 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Page, async_playwright, expect
 
-from bot.console.app import PAGES
-from bot.console.page import ANYONE
 from storage.tables import score
-from tests.contracts.operated import ADMIN, GROUP, MEMBER, PASSWORD, Operated, operated
+from tests.contracts.operated import ADMIN, MEMBER, PASSWORD, SHOWN, Operated, address, operated
 
 pytestmark = pytest.mark.services
 
 DESK, PHONE = (1280, 860), (390, 844)
-PARTS = {
-    "/live",
-    "/groups/live",
-    "/messages/live",
-    "/ways/live",
-    "/editor/people",
-    "/static/{name}",
-    "/templates/{template}/workbook",
-}
-FILLED = {"{group}": GROUP, "{member}": MEMBER, "{message}": "1", "{template}": "hello"}
+PARTS = {"/live", "/groups/live", "/messages/live", "/ways/live", "/editor/people"}
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
@@ -35,14 +24,7 @@ FLAGS = [
 
 def addresses() -> list[str]:
     """Every whole page of the console."""
-    found = []
-    for page in PAGES:
-        if page.method == "GET" and page.role != ANYONE and page.path not in PARTS:
-            path = page.path + ("?version=2" if page.path.endswith("/publish") else "")
-            for field, value in FILLED.items():
-                path = path.replace(field, value)
-            found.append(path)
-    return found
+    return [address(page) for page in SHOWN if page.path not in PARTS]
 
 
 class Desk:

@@ -16,7 +16,8 @@ from aiohttp.test_utils import BaseTestServer, TestServer
 from bot.bell import Bell
 from bot.chance import SeededChance
 from bot.clock import TurnedClock
-from bot.console.app import add_console, add_operator
+from bot.console.app import PAGES, add_console, add_operator
+from bot.console.page import ANYONE, Page
 from bot.desk import Desk
 from bot.gateway import Identity
 from bot.registry import Registry
@@ -64,6 +65,30 @@ id = "day1"
 when = {{ day = 1, time = 19:30:00 }}
 text = "{text}"
 """
+
+FILLED = {
+    "alarm": "1",
+    "group": GROUP,
+    "member": MEMBER,
+    "message": "1",
+    "miss": "1",
+    "name": OPERATOR,
+    "row": "1",
+    "stage": "sent",
+    "state": "poster",
+    "step": "day1",
+    "template": "hello",
+}
+UNPLAYED = "/templates/{template}/rehearsal.csv"  # leads to its page until something was played
+READING = [page for page in PAGES if page.method == "GET" and page.role != ANYONE and page.path != UNPLAYED]
+FILES = ("/workbook", ".csv")  # to keep, no pages
+SHOWN = [page for page in READING if not page.path.endswith(FILES)]
+
+
+def address(page: Page) -> str:
+    """Where this page is about what is there."""
+    path = re.sub(r"\{(\w+)\}", lambda found: FILLED[found.group(1)], page.path)
+    return path + ("?version=2" if path.endswith("/publish") else "")
 
 
 def plan(text: str = "晚上好", name: str = "问候") -> str:

@@ -13,15 +13,8 @@ from bot.console.app import PAGES
 from bot.console.page import ANYONE, Page
 from storage.operator import ADMIN as ADMIN_ROLE
 from storage.operator import OperatorStore
-from tests.contracts.operated import ADMIN, GROUP, MEMBER, NOW, OPERATOR, Operated, operated
+from tests.contracts.operated import ADMIN, NOW, OPERATOR, READING, SHOWN, Operated, address, operated
 
-FILLED = {"state": "poster",
-    "group": GROUP, "member": MEMBER, "miss": "1", "message": "1", "template": "hello", "alarm": "1", "row": "1", "name": OPERATOR, "step": "day1", "stage": "sent",
-}  # fmt: skip
-UNPLAYED = "/templates/{template}/rehearsal.csv"  # leads to its page until something was played
-READING = [page for page in PAGES if page.method == "GET" and page.role != ANYONE and page.path != UNPLAYED]
-FILES = ("/workbook", ".csv")  # to keep, no pages
-SHOWN = [page for page in READING if not page.path.endswith(FILES)]
 WRITING = [page for page in PAGES if page.method == "POST" and page.role != ANYONE]
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -34,10 +27,6 @@ HOSTILE = [
     "<!--<style>@import'//evil'",
     "‮\u200b<b>",
 ]
-
-
-def address(page: Page) -> str:
-    return re.sub(r"\{(\w+)\}", lambda found: FILLED[found.group(1)], page.path)
 
 
 def told(page: Page) -> str:
@@ -53,7 +42,7 @@ async def console(tmp_path: Path) -> AsyncIterator[Operated]:
 async def test_administrators_may_open_every_page(console: Operated) -> None:
     await console.signs_in(ADMIN)
 
-    answers = {told(page): (await console.get(_whole(page))).status for page in READING}
+    answers = {told(page): (await console.get(address(page))).status for page in READING}
 
     assert set(answers.values()) == {200}, answers
 
@@ -61,7 +50,7 @@ async def test_administrators_may_open_every_page(console: Operated) -> None:
 async def test_operators_may_open_all_but_the_administrators_pages(console: Operated) -> None:
     await console.signs_in(OPERATOR)
 
-    answers = {told(page): (await console.get(_whole(page))).status for page in READING}
+    answers = {told(page): (await console.get(address(page))).status for page in READING}
 
     assert answers == {told(page): 403 if page.role == ADMIN_ROLE else 200 for page in READING}
 
@@ -112,7 +101,7 @@ async def test_no_page_lets_a_name_become_markup(tmp_path: Path, name: str) -> N
     async with operated(tmp_path, called=name) as console:
         await console.signs_in()
 
-        bodies = {told(page): await console.page(_whole(page)) for page in SHOWN}
+        bodies = {told(page): await console.page(address(page)) for page in SHOWN}
 
     raw = [told for told, body in bodies.items() if _dangerous(name) and name in body]
     assert raw == []
@@ -120,10 +109,6 @@ async def test_no_page_lets_a_name_become_markup(tmp_path: Path, name: str) -> N
 
 def _dangerous(name: str) -> bool:
     return any(sign in name for sign in "<>\"'")
-
-
-def _whole(page: Page) -> str:
-    return address(page) + ("?version=2" if page.path.endswith("/publish") else "")
 
 
 async def test_every_answer_carries_the_policy_that_forbids_inline_script(console: Operated) -> None:
@@ -137,7 +122,7 @@ async def test_every_answer_carries_the_policy_that_forbids_inline_script(consol
 async def test_no_view_holds_inline_script_or_style(console: Operated) -> None:
     await console.signs_in()
 
-    bodies = [await console.page(_whole(page)) for page in SHOWN]
+    bodies = [await console.page(address(page)) for page in SHOWN]
 
     assert not [
         found for body in bodies for found in re.findall(r"<script(?! src=)|<style|\sstyle=|\son\w+=", body)
