@@ -11,6 +11,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect
 
 from sop.errors import Misconfigured
+from storage import foresight
 from storage.engine import Database, one_at_a_time
 from storage.tables import metadata
 
@@ -75,6 +76,7 @@ def _create(connection: Connection) -> None:
     config = _config()
     config.attributes["connection"] = connection
     command.stamp(config, "head")
+    foresight.tell(connection)
 
 
 def _upgrade(connection: Connection) -> None:
@@ -82,6 +84,7 @@ def _upgrade(connection: Connection) -> None:
     config = _config()
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
+    foresight.tell(connection)
 
 
 def _config() -> Config:
