@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, func, insert, select
 
-from storage.engine import among
+from storage.among import among
 from storage.instant import from_ms, to_ms
 from storage.tables import consent
 

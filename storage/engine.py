@@ -11,7 +11,7 @@ import asyncio
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -22,8 +22,8 @@ from queue import SimpleQueue
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
 
-from sqlalchemy import ColumnElement, Engine, Table, bindparam, create_engine, event, func, make_url, select
 from sqlalchemy import Connection as Connection
+from sqlalchemy import Engine, Table, create_engine, event, func, make_url, select
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
@@ -454,12 +454,6 @@ def _words(table: str, columns: tuple[str, ...], count: int, unique: tuple[str, 
     row = f"({', '.join('?' * len(columns))})"
     names, rows = ", ".join(columns), ", ".join([row] * count)
     return f"INSERT INTO {table} ({names}) VALUES {rows} ON CONFLICT ({', '.join(unique)}) DO NOTHING"
-
-
-def among(column: ColumnElement[Any], values: Collection[Any]) -> ColumnElement[bool]:
-    """``column IN values``, without looking at each value, which costs more than finding its row."""
-    given = bindparam(None, list(values), type_=column.type, expanding=True, unique=True)
-    return column.in_(given)
 
 
 def can_skip_locked(connection: Connection) -> bool:

@@ -11,7 +11,8 @@ from sqlalchemy import Connection, and_, case, func, or_, select, update
 from sop.kf import Care, Session
 from sop.message import Channel
 from sop.receipt import State
-from storage.engine import among, insert_into
+from storage.among import among
+from storage.engine import insert_into
 from storage.instant import maybe_from_ms, to_ms
 from storage.tables import kf_session, kf_visitor, outbox
 

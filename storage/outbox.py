@@ -31,8 +31,9 @@ from sqlalchemy import (
 
 from sop.message import Channel, Content, Message
 from sop.receipt import MOVES, SETTLED, State
+from storage.among import among
 from storage.content import content_from_plain, content_to_plain
-from storage.engine import among, can_skip_locked, insert_into, insert_new
+from storage.engine import can_skip_locked, insert_into, insert_new
 from storage.instant import from_ms, maybe_from_ms, maybe_ms, to_ms
 from storage.lane import Lane, lanes
 from storage.tables import outbox

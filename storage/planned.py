@@ -11,7 +11,7 @@ from sqlalchemy import Connection, and_, bindparam, delete, literal_column, sele
 
 from sop.message import Message
 from sop.receipt import State
-from storage.engine import among
+from storage.among import among
 from storage.instant import from_ms
 from storage.outbox import row_of
 from storage.tables import outbox

@@ -16,8 +16,8 @@ from sop.message import Channel
 from sop.quota import Span, month_began, opens_again
 from sop.receipt import State
 from sop.timing import AHEAD, WEEK, Later, Now, QuietHours, Rival, Situation, Verdict, may_send
+from storage.among import among
 from storage.consent import ConsentStore
-from storage.engine import among
 from storage.instant import from_ms, to_ms
 from storage.kf import KfStore, Place
 from storage.outbox import Entry
