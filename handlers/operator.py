@@ -7,8 +7,9 @@ from datetime import timedelta
 
 from handlers.alarm import tell_operators
 from handlers.context import Context
+from handlers.planning import recipients_of
 from handlers.router import Router
-from handlers.step import Recipient, Scribe
+from handlers.step import Scribe
 from sop.journey import Journey, JourneyState, MissDecided, due
 from sop.message import Channel, Message, Reply
 from sop.receipt import State
@@ -109,19 +110,14 @@ def _said_late(journey: Journey, index: int, ctx: Context) -> Message | Unsaid:
     if journey.state is JourneyState.EXITED:
         return Unsaid(f"旅程已经结束（{journey.reason}）")
     template = ctx.tx.templates.read(journey.template, journey.version)
-    members, group = ctx.tx.members.several([journey.whom]), ctx.tx.groups.get(journey.whom)
-    if template is None or index >= len(template.steps) or not (members or group):
+    to = recipients_of([journey], ctx, {})[journey.id]
+    if template is None or index >= len(template.steps) or not (to.member or to.group):
         return Unsaid("模板、成员或群已经不在了")
     zone = journey.zone or ctx.settings.zone
     step = due(template, index, journey.anchor, zone, since=journey.changed, heard=journey.heard)
     late = replace(step, at=ctx.now, deadline=ctx.now + (step.deadline - step.at))
-    friend = ctx.tx.members.senders([journey.whom]).get(journey.whom, "")
     scribe = Scribe(ctx)
-    said = scribe.write(
-        template,
-        late,
-        Recipient(journey, members[0] if members else None, None if members else group, friend),
-    )
+    said = scribe.write(template, late, to)
     if isinstance(said, Message):
         ctx.tx.links.keep(scribe.links)
         for run in scribe.runs:

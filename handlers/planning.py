@@ -129,6 +129,7 @@ def recipients_of(
     audiences = ctx.tx.audiences(ctx.settings.zone)
     members = {member.id: member for member in audiences.informed(ctx.tx.members.several(people), asked)}
     friends = ctx.tx.members.senders(people) if people else {}
+    accounts = ctx.tx.kf.accounts_of(people) if people else {}
     chats = [one.whom for one in journeys if one.subject is Subject.GROUP]
     groups = {group.id: group for group in ctx.tx.groups.all(dismissed=True)} if chats else {}
     return {
@@ -139,6 +140,7 @@ def recipients_of(
             friends.get(one.whom, ""),
             arrived.get(one.id, {}).get("welcome_code", ""),
             arrived.get(one.id, {}).get("staff", ""),
+            accounts.get(one.whom, ""),
         )
         for one in journeys
     }

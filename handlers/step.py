@@ -38,6 +38,7 @@ class Recipient:
     friend: str = ""  # the staff member whose friend the member is
     welcome_code: str = ""  # of a friendship that has just begun
     greeter: str = ""  # with whom it has begun; half a friend can be welcomed already
+    account: str = ""  # the 客服 account the member last wrote to
 
     @property
     def called(self) -> str:
@@ -71,7 +72,7 @@ class Scribe:
         )
         if isinstance(channel, Unsaid):
             return channel
-        sender = sender_for(channel, self._senders(channel, to), to.called)
+        sender = sender_for(channel, self._senders(to), to.called)
         if isinstance(sender, Unsaid):
             return sender
         said = self._words(template, step, to, sender, channel)
@@ -93,12 +94,11 @@ class Scribe:
             )
         return self._texts[key]
 
-    def _senders(self, channel: Channel, to: Recipient) -> Senders:
-        settings, member = self.ctx.settings, to.member
-        wrote_to = self.ctx.tx.kf.account_of(member.id) if member and channel is Channel.KF else ""
+    def _senders(self, to: Recipient) -> Senders:
+        settings = self.ctx.settings
         return Senders(
             app=settings.main_app,
-            kf=wrote_to or settings.kf_account,
+            kf=to.account or settings.kf_account,
             webhook=settings.webhook,
             greeter=to.greeter,
             staff=to.group.owner if to.group else to.friend,

@@ -89,7 +89,7 @@ class KfStore:
         """The same for each of these who ever wrote."""
         rows = self._connection.execute(
             select(kf_session.c.member, kf_session.c.account)
-            .where(kf_session.c.member.in_(members), kf_session.c.wrote_at > 0)
+            .where(among(kf_session.c.member, members), kf_session.c.wrote_at > 0)
             .order_by(kf_session.c.wrote_at, kf_session.c.account.desc())
         )
         return {row.member: row.account for row in rows}
