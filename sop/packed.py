@@ -11,19 +11,25 @@ from sop.update import Friendship, Kind, Seat, Ticket, Update
 
 UPDATES: dict[Kind, type[Update]] = {cls.kind: cls for cls in Update.__subclasses__()}
 
+FIELDS = {
+    cls: tuple(field.name for field in fields(cls)) for cls in (*UPDATES.values(), Seat, Friendship, Ticket)
+}
+AS_IT_IS = frozenset((str, int, float, bool, type(None)))
+
 
 def to_plain(update: Update) -> dict[str, Any]:
     """The update as JSON-ready values; ``from_plain`` gives it back."""
     plain: dict[str, Any] = {"kind": str(update.kind)}
-    for field in fields(update):
-        plain[field.name] = _flat(getattr(update, field.name))
+    for name in FIELDS[type(update)]:
+        value = getattr(update, name)
+        plain[name] = value if type(value) in AS_IT_IS else _flat(value)
     return plain
 
 
 def from_plain(plain: dict[str, Any]) -> Update:
     """The update that ``to_plain`` described; unknown keys are ignored, so old and new code overlap."""
     cls = UPDATES[Kind(plain["kind"])]
-    known = {field.name for field in fields(cls)}
+    known = FIELDS[cls]
     return cls(**{name: _revived(name, value) for name, value in plain.items() if name in known})
 
 
@@ -31,7 +37,7 @@ def _flat(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, (Seat, Friendship, Ticket)):
-        return {field.name: _flat(getattr(value, field.name)) for field in fields(value)}
+        return {name: _flat(getattr(value, name)) for name in FIELDS[type(value)]}
     return [_flat(item) for item in value] if isinstance(value, tuple) else value
 
 
