@@ -40,8 +40,12 @@ from storage.template import TemplateStore
 log = structlog.get_logger()
 
 CHUNK = 100  # claimed in one transaction, so that whoever stores a callback waits a moment only
-AT_ONCE = 96  # requests in flight; no more are claimed, so that each starts at once and an opt-out just before is seen
-FEW = 24  # free places worth a claim: claiming many together costs little more than claiming one
+AT_ONCE = 96  # requests in flight
+AHEAD = 96  # claimed while those are in flight, so that no place stays free
+FEW = 64  # free places worth a claim: claiming many together costs little more than claiming one
+STALE = timedelta(
+    seconds=1
+)  # who had to wait longer for a place is asked about again, for they may have said no
 ROUND = 1000  # messages sent before other channels have their turn
 BLOCKED_FOR = timedelta(minutes=5)
 REPEATS = 3  # of an unanswered send, where the platform drops a repeat
@@ -96,7 +100,8 @@ class Sender:
     on_settled: Callable[[Entry, State], None] = lambda entry, state: None
     _fence: int = 0
     _arrivals: Arrivals = field(init=False)
-    _asking: int = 0  # requests in flight
+    _open: int = 0  # claimed for a request that has no answer yet
+    _places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
     _landed: asyncio.Event = field(default_factory=asyncio.Event)
     _promised: dict[Lane, datetime] = field(default_factory=dict)  # the last turn promised in a lane
 
@@ -108,8 +113,7 @@ class Sender:
         wait = 0.0
         while True:
             with await self.bell.wait(wait):
-                while await self.send_once() and not self.bell.closed:
-                    pass
+                await self.send_once()
                 if not self.alone:
                     await self.look_after_others()
                 wait = await self._until_next()
@@ -142,29 +146,37 @@ class Sender:
             )
 
     async def send_once(self) -> int:
-        """Claim, judge and send: one batch of tasks, and singles until none waits or the round is over; how many it saw."""
-        flying = list[asyncio.Task[None]]()
+        """Claim, judge and send until nothing waits, tasks now and then and singles in between; how many it saw."""
+        flying, total = set[asyncio.Task[None]](), 0
         try:
-            shared = await self._claim(SHARED, MEMBERS_PER_TASK)
-            seen = self._start(shared, flying)
-            while seen < ROUND and not self.bell.closed:
-                singles = await self._claim(SINGLE, max(FEW, AT_ONCE - self._asking))
-                if not singles.seen:
-                    break
-                seen += self._start(singles, flying)
-                await self._room()
-            return seen
+            while (seen := await self._round(flying)) and not self.bell.closed:
+                total += seen
+            return total + seen
         finally:
             await asyncio.gather(*flying)
 
-    def _start(self, claimed: Claimed, flying: list[asyncio.Task[None]]) -> int:
-        flying += [asyncio.create_task(self._send(*parcel)) for parcel in parcels(claimed.ready)]
+    async def _round(self, flying: set[asyncio.Task[None]]) -> int:
+        """One batch of tasks, and a round of singles; requests of the round before may still be in flight."""
+        seen = self._start(await self._claim(SHARED, MEMBERS_PER_TASK), flying)
+        while seen < ROUND and not self.bell.closed:
+            singles = await self._claim(SINGLE, max(FEW, AT_ONCE + AHEAD - self._open))
+            if not singles.seen:
+                break
+            seen += self._start(singles, flying)
+            await self._room()
+        return seen
+
+    def _start(self, claimed: Claimed, flying: set[asyncio.Task[None]]) -> int:
+        for parcel, entries in parcels(claimed.ready):
+            self._open += 1
+            task = asyncio.create_task(self._send(parcel, entries))
+            flying.add(task)
+            task.add_done_callback(lambda done: _forget(done, flying))
         return claimed.seen
 
     async def _room(self) -> None:
         """Return when a claim's worth of places is free; those whose answer has come no longer take one."""
-        await asyncio.sleep(0)
-        while self._asking > AT_ONCE - FEW:
+        while self._open > AT_ONCE + AHEAD - FEW:
             self._landed.clear()
             await self._landed.wait()
 
@@ -243,22 +255,36 @@ class Sender:
 
     async def _send(self, parcel: Parcel, entries: Sequence[Entry]) -> None:
         try:
-            sent = await self._ask(parcel)
+            sent = await self._ask(parcel, entries)
         except SendError as error:
             await self._went_wrong(parcel, entries, error)
         except Exception as error:  # a fault of ours after the request may have left: nobody knows
             log.exception("send failed", channel=str(parcel.channel))
             await self._went_wrong(parcel, entries, Unanswered(f"{type(error).__name__}: {error}"))
         else:
-            await self._accepted(parcel, entries, sent)
+            if sent is not None:
+                await self._accepted(parcel, entries, sent)
 
-    async def _ask(self, parcel: Parcel) -> Sent:
-        self._asking += 1
+    async def _ask(self, parcel: Parcel, entries: Sequence[Entry]) -> Sent | None:
+        """What the platform answers when there is a place for the request; None when it may not leave any more."""
         try:
-            return await self.gateway.send(parcel)
+            async with self._places:
+                if parcel.channel in SINGLE and not await self._still_may(entries):
+                    return None
+                return await self.gateway.send(parcel)
         finally:
-            self._asking -= 1
+            self._open -= 1
             self._landed.set()
+
+    async def _still_may(self, entries: Sequence[Entry]) -> bool:
+        now = self.clock.now()
+        if now - (entries[0].tried_at or now) < STALE:
+            return True
+        harvest = Claimed(len(entries), list(entries))
+        await self._look_again(harvest, now)
+        for entry, state in harvest.kept:
+            self.on_settled(entry, state)
+        return bool(harvest.ready)
 
     # ------------------------------------------------------------ what became of it
 
@@ -403,6 +429,12 @@ class Sender:
     def _report(self, entries: Sequence[Entry], state: State) -> None:
         for entry in entries:
             self.on_settled(entry, state)
+
+
+def _forget(done: asyncio.Task[None], flying: set[asyncio.Task[None]]) -> None:
+    """What went well; of what did not, the caller must hear."""
+    if not done.cancelled() and done.exception() is None:
+        flying.discard(done)
 
 
 def _ids(entries: Sequence[Entry]) -> list[int]:

@@ -79,10 +79,15 @@ class Slow(Post):
 
     reached: asyncio.Event = field(default_factory=asyncio.Event)
     answers: asyncio.Event = field(default_factory=asyncio.Event)
+    waiting: int = 0
+    most: int = 0  # that ever waited for their answer at once
 
     async def send(self, parcel: Parcel) -> Sent:
+        self.waiting += 1
+        self.most = max(self.most, self.waiting)
         self.reached.set()
         await self.answers.wait()
+        self.waiting -= 1
         return await super().send(parcel)
 
 

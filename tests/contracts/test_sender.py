@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -19,7 +20,7 @@ from storage.consent import ConsentStore
 from storage.engine import Connection, Database
 from storage.group import GroupStore
 from storage.outbox import Entry, OutboxStore
-from tests.contracts.office import Office, app, hook, welcome
+from tests.contracts.office import Office, Slow, app, hook, welcome
 from tests.contracts.world import NOW, after, message, push
 
 
@@ -245,6 +246,41 @@ async def test_who_says_no_while_the_task_is_being_made_is_taken_out_of_it(
 
     assert (await office.state("lin"), await office.state("bo")) == (State.CANCELLED, State.CREATED)
     assert [one.what for one in await office.errands()] == ["recall", "task"]
+
+
+async def test_who_says_no_while_waiting_for_a_place_is_not_written_to(
+    office: Office, clock: TurnedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.sender.AT_ONCE", 1)
+    office.post = slow = Slow()
+    first, second = (message(key, to_member=key, urgent=False, marketing=True) for key in ("lin", "bo"))
+    await office.say(first, second)
+    sending = asyncio.create_task((await office.begin()).send_once())
+    await slow.reached.wait()
+
+    await office.db.write(lambda c: ConsentStore(c, NOW).decide("bo", granted=False, channel="kf"))
+    await clock.turn(timedelta(seconds=2))
+    slow.answers.set()
+    await sending
+
+    assert (await office.state("lin"), await office.state("bo")) == (State.SENT, State.REFUSED)
+    assert [parcel.recipients for parcel in slow.arrived] == [("lin",)]
+
+
+async def test_a_sender_never_asks_more_than_it_has_places_for(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.sender.AT_ONCE", 3)
+    office.post = slow = Slow()
+    await office.say(*(message(f"m{number}", to_member=f"m{number}") for number in range(9)))
+    sending = asyncio.create_task((await office.begin()).send_once())
+
+    await slow.reached.wait()
+    at_first = slow.waiting
+    slow.answers.set()
+    await sending
+
+    assert (at_first, slow.most, len(slow.arrived)) == (3, 3, 9)
 
 
 async def test_a_first_push_is_not_held_back_by_itself(office: Office) -> None:
