@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -32,29 +33,29 @@ class Tower:
     clock: TurnedClock
     zone: str = ZONE
     idle_s: float = 60.0
+    tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     @asynccontextmanager
     async def ticking(self, count: int = 1, **timetable: dict[str, str]) -> AsyncIterator[list[Scheduler]]:
-        schedulers = [
-            Scheduler(
-                self.db,
-                self.clock,
-                Bell(self.clock),
-                self.zone,
-                Deaf(self.clock),
-                idle_s=self.idle_s,
-                timetable=timetable,
-            )
-            for _ in range(count)
-        ]
-        tasks = [asyncio.create_task(scheduler.run()) for scheduler in schedulers]
+        schedulers = [self._scheduler(timetable) for _ in range(count)]
+        self.tasks = [asyncio.create_task(scheduler.run()) for scheduler in schedulers]
         await self.begun(schedulers)
         try:
             yield schedulers
         finally:
-            for task in tasks:
+            for task in self.tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(*self.tasks, return_exceptions=True)
+
+    def _scheduler(self, timetable: dict[str, dict[str, str]]) -> Scheduler:
+        bells = Bell(self.clock), self.zone, Deaf(self.clock)
+        return Scheduler(self.db, self.clock, *bells, idle_s=self.idle_s, timetable=timetable)
+
+    async def one_dies(self, at: int, **timetable: dict[str, str]) -> None:
+        """Called away wherever it stands, and a new one begins in its place."""
+        self.tasks[at].cancel()
+        await asyncio.gather(self.tasks[at], return_exceptions=True)
+        self.tasks[at] = asyncio.create_task(self._scheduler(timetable).run())
 
     async def begun(self, schedulers: list[Scheduler]) -> None:
         """Until all have read where they are and sleep."""
@@ -107,6 +108,23 @@ async def test_several_schedulers_are_one(tower: Tower) -> None:
 
     assert len(await tower.ticks("roll")) == 2
     assert len(await tower.ticks("tasks")) == 13  # from 19:00 to 21:00, both included
+
+
+@pytest.mark.parametrize("count", [40, pytest.param(1000, marks=pytest.mark.full)], ids=["few", "stated"])
+async def test_four_schedulers_of_which_one_dies_at_every_slot_tick_each_once(
+    tower: Tower, count: int
+) -> None:
+    chance = random.Random(11)
+    async with tower.ticking(4, beat={"minute": "*"}):
+        for _ in range(count):
+            turning = asyncio.create_task(tower.pass_time(minutes=1))
+            for _ in range(chance.randrange(40)):  # somewhere in the middle of its work
+                await asyncio.sleep(0)
+            await tower.one_dies(chance.randrange(4), beat={"minute": "*"})
+            await turning
+
+    ticks = await tower.ticks("beat")
+    assert ticks == [NOW + timedelta(minutes=minute) for minute in range(count + 1)]
 
 
 async def test_slots_slept_through_are_caught_up_with_one_tick(tower: Tower) -> None:
