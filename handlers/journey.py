@@ -159,12 +159,17 @@ def end_without_friends(told: FriendLost | FriendAdded, ctx: Context) -> None:
 
     Who lost their friend because the employee left, or hands them over, waits for somebody to take them over.
     """
-    friendship = ctx.tx.members.friendship(told.member, told.staff)
-    is_over = friendship is not None and friendship.lost_at is not None and friendship.lost_by != LEFT
-    if isinstance(told, FriendLost) and told.transferred:
-        return
-    if is_over and not ctx.tx.members.friends(told.member):
+    if not (isinstance(told, FriendLost) and told.transferred) and lost_the_last(
+        told.member, told.staff, ctx
+    ):
         _end_all(told.member, ctx)
+
+
+def lost_the_last(member: str, staff: str, ctx: Context) -> bool:
+    """Whether this friendship is over and was the last."""
+    friendship = ctx.tx.members.friendship(member, staff)
+    is_over = friendship is not None and friendship.lost_at is not None and friendship.lost_by != LEFT
+    return is_over and not ctx.tx.members.friends(member)
 
 
 @router.observe(Kind.MEMBERS_LEFT, Kind.MEMBERS_JOINED)

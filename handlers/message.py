@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from handlers.context import Context
 from handlers.filters import Ticked
-from handlers.journey import began_by_joining
+from handlers.journey import began_by_joining, lost_the_last
 from handlers.router import Router
 from sop.group import Group
 from sop.quota import month_ends
@@ -107,9 +107,20 @@ def recall_after_opt_out(changed: ConsentChanged, ctx: Context) -> None:
 def recall_after_loss(lost: FriendLost, ctx: Context) -> None:
     if lost.transferred:  # who takes them over says it
         return
-    _recall(
-        ctx.tx.outbox.created_for(lost.member, sender=lost.staff), "对方已不再是好友，从群发任务里撤出", ctx
-    )
+    theirs = ctx.tx.outbox.created_for(lost.member, sender=lost.staff)
+    _recall(theirs, "对方已不再是好友，从群发任务里撤出", ctx)
+    if lost_the_last(
+        lost.member, lost.staff, ctx
+    ):  # also what is left of plans that have nothing more to plan
+        unsent = ctx.tx.outbox.recent(states=UNTRIED, member=lost.member)
+        _recall(
+            [entry for entry in unsent if _ends_with_leaving(entry, ctx)], "对方已不再是好友，不再发送", ctx
+        )
+
+
+def _ends_with_leaving(entry: Entry, ctx: Context) -> bool:
+    template = ctx.tx.templates.read(entry.message.template, entry.message.template_version)
+    return template is not None and template.exit.left
 
 
 @router.observe(Kind.MEMBERS_LEFT)
@@ -127,7 +138,7 @@ def _follows(entry: Entry, group: Group | None, ctx: Context) -> bool:
     return (
         group is not None
         and template is not None
-        and template.exit.left
+        and _ends_with_leaving(entry, ctx)
         and began_by_joining(template, group.name)
     )
 
