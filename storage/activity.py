@@ -14,16 +14,14 @@ from sop.activity import (
     BROADCAST,
     BROADCAST_GROUPS,
     BROADCAST_WITHIN,
-    OURS,
     PARTICIPATION,
     RECALLED,
     TALK,
     Activity,
     hash_of,
-    local_day,
 )
 from sop.group import GroupKind
-from storage.engine import insert_for, insert_into
+from storage.engine import insert_for, insert_new
 from storage.instant import MILLISECOND, from_ms, to_ms
 from storage.roll_up import RollUp
 from storage.tables import activity, groups, member_day
@@ -85,35 +83,26 @@ class ActivityStore:
         ``unmask`` looks for texts sent to many groups at once; who logs a long history asks for it at the end.
         """
         new = self._insert(facts)
-        by_group: dict[str, list[Activity]] = defaultdict(list)
-        for fact in new:
-            by_group[fact.group].append(fact)
-        for group in sorted(by_group):
-            self._add_up(group, by_group[group], self._zone_of(group, zone))
-        if unmask and (copies := self._copies(new)):
+        places: dict[str, dict[str, dict[int, Activity]]] = defaultdict(lambda: defaultdict(dict))
+        for number, fact in new.items():
+            places[self._zone_of(fact.group, zone)][fact.group][number] = fact
+        for place in sorted(places):
+            self._rolls.hear_all(places[place], place)
+        if unmask and (copies := self._copies(new.values())):
             self._exclude(copies, zone)
         return len(new)
 
-    def _add_up(self, group: str, facts: Sequence[Activity], zone: str) -> None:
-        if not group:
-            for fact in facts:
-                self._rolls.hear(fact, zone)
-            return
-        self._rolls.observe(group, {local_day(fact.at, zone) for fact in facts if fact.kind not in OURS})
-        self._rolls.arrived(group, [fact for fact in facts if fact.kind == "joined"], zone)
-        self._rolls.rebuild(
-            group, set().union(*(self._rolls.days_touched(fact, zone) for fact in facts)), zone
-        )
-
-    def _insert(self, facts: Sequence[Activity]) -> list[Activity]:
+    def _insert(self, facts: Sequence[Activity]) -> dict[int, Activity]:
+        """The facts that were new, by the ids they got."""
         by_key = {fact.key: fact for fact in facts}
         if not by_key:
-            return []
+            return {}
         before = self._connection.scalar(select(func.max(activity.c.id))) or 0
-        insertion = insert_into(self._connection, activity).on_conflict_do_nothing(index_elements=["key"])
-        self._connection.execute(insertion, [_row(fact) for fact in by_key.values()])
-        keys = self._connection.scalars(select(activity.c.key).where(activity.c.id > before))
-        return [by_key[key] for key in keys if key in by_key]
+        insert_new(self._connection, activity, [_row(fact) for fact in by_key.values()], "key")
+        rows = self._connection.execute(
+            select(activity.c.id, activity.c.key).where(activity.c.id > before).order_by(activity.c.id)
+        )
+        return {row.id: by_key[row.key] for row in rows if row.key in by_key}
 
     def _zone_of(self, group: str, zone: str) -> str:
         if not group:

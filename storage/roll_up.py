@@ -6,7 +6,7 @@ touches added up again from the log, so nothing depends on the order of arrival.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -18,6 +18,7 @@ from sop.activity import (
     ANSWERED,
     ANSWERED_LATE,
     KEPT_HASHES,
+    NO_GROUP,
     OURS,
     PARTICIPATION,
     TALK,
@@ -31,6 +32,7 @@ from sop.activity import (
 from sop.engagement import Energy
 from storage.engine import insert_for, insert_into
 from storage.instant import from_ms, to_ms
+from storage.recount import Recount
 from storage.tables import activity, group_turn, member_day, member_first, member_score, observed_day
 
 DAY = timedelta(days=1)
@@ -64,7 +66,7 @@ class RollUp:
             self.rebuild(fact.group, self.days_touched(fact, zone), zone)
             return
         before = local_day(from_ms(turn.spoke_at), zone) if turn.member else None
-        self._count_talk(fact, day, new_turn=turn.member != fact.member or before != day)
+        self._count_talk(fact, day, zone, new_turn=turn.member != fact.member or before != day)
         if before and turn.member != fact.member and fact.at - from_ms(turn.spoke_at) <= ANSWER_WITHIN:
             self._answer(fact.group, turn.member, before, same_day=before == day)
         self._connection.execute(
@@ -77,22 +79,30 @@ class RollUp:
             },
         )
 
-    def _count_talk(self, fact: Activity, day: date, *, new_turn: bool) -> None:
+    def _count_talk(self, fact: Activity, day: date, zone: str, *, new_turn: bool) -> None:
         whose = {"in_group": fact.group, "on_day": day.isoformat(), "by_member": fact.member}
         row = self._connection.execute(_SO_FAR, whose).one_or_none()
         if row is None:
-            first = {"n": 1, "turns": 1, "different": 1, "hashes": fact.text_hash, "answered": UNANSWERED}
+            first = {"n": 1, "turns": 1, "different": 1, "answered": UNANSWERED}
             self._connection.execute(
                 insert(member_day),
                 {"group_id": fact.group, "day": day.isoformat(), "member": fact.member, **first},
             )
             self._new_days(fact.group, [(fact.member, day)])
             return
-        different, hashes = row.different, row.hashes
-        if different < KEPT_HASHES and (not fact.text_hash or fact.text_hash not in hashes.split()):
-            different, hashes = different + 1, f"{hashes} {fact.text_hash}".strip()
-        more = {"turns_now": row.turns + new_turn, "different_now": different, "hashes_now": hashes}
+        is_new = row.different < KEPT_HASHES and not self._said_before(fact, day, zone)
+        more = {"turns_now": row.turns + new_turn, "different_now": row.different + is_new}
         self._connection.execute(_ONE_MORE, {**whose, **more, "n_now": row.n + 1})
+
+    def _said_before(self, fact: Activity, day: date, zone: str) -> bool:
+        """Did the member say the same there on that day already?"""
+        if not fact.text_hash:
+            return False
+        since, until = to_ms(day_start(day, zone)), to_ms(fact.at)
+        same = {"in_group": fact.group, "by_member": fact.member, "told": fact.text_hash, "not_key": fact.key}
+        return (
+            self._connection.scalar(_SAID_BEFORE, {**same, "since_at": since, "until_at": until}) is not None
+        )
 
     def _answer(self, group: str, member_id: str, day: date, *, same_day: bool) -> None:
         whose = {"in_group": group, "on_day": day.isoformat(), "by_member": member_id}
@@ -100,11 +110,57 @@ class RollUp:
 
     def _hear_deed(self, fact: Activity, day: date) -> None:
         """Something done, not said: it is no turn in a conversation and answers nobody."""
+        if fact.group:
+            self._lock(fact.group)
         first = {"group_id": fact.group, "day": day.isoformat(), "member": fact.member}
         if self._connection.scalar(_deed(self._connection.dialect.name), first) == 1:
             self._new_days(fact.group, [(fact.member, day)])
         if fact.group:
-            self._touch(fact.group, day)
+            self._connection.execute(_STALE, {"in_group": fact.group, "on_day": day.isoformat()})
+
+    # ------------------------------------------------------------ many facts
+
+    def hear_all(self, groups: Mapping[str, Mapping[int, Activity]], zone: str) -> None:
+        """Add up facts that were just logged, by group and id; where they follow all others, in sets."""
+        for fact in groups.get(NO_GROUP, {}).values():
+            self.hear(fact, zone)
+        recount = Recount(self._connection, zone)
+        turns, following = recount.lock(groups), dict[str, Mapping[int, Activity]]()
+        for group, facts in sorted(groups.items()):
+            if not group:
+                continue
+            self._hear_other(group, facts.values(), zone)
+            first = min((fact for fact in facts.values() if fact.is_talk), key=_moment, default=None)
+            if first and turns[group][0] and to_ms(first.at) <= turns[group][1]:
+                self.rebuild(
+                    group, set().union(*(self.days_touched(fact, zone) for fact in facts.values())), zone
+                )
+            else:
+                following[group] = facts
+        recount.follow([number for facts in following.values() for number in facts])
+        for group, facts in following.items():
+            self._turn_over(group, [fact for fact in facts.values() if fact.counts], turns[group], zone)
+
+    def _hear_other(self, group: str, facts: Collection[Activity], zone: str) -> None:
+        self.observe(group, {local_day(fact.at, zone) for fact in facts if fact.kind not in OURS})
+        self.arrived(group, [fact for fact in facts if fact.kind == "joined"], zone)
+
+    def _turn_over(self, group: str, facts: Collection[Activity], before: tuple[str, int], zone: str) -> None:
+        """What follows goes on with the last turn, or answers it."""
+        if facts:
+            self._touch(group, min(local_day(fact.at, zone) for fact in facts))
+        talk = sorted((fact for fact in facts if fact.is_talk), key=_moment)
+        if not talk:
+            return
+        first, last, (spoke, at) = talk[0], talk[-1], before
+        day, day_before = local_day(first.at, zone), local_day(from_ms(at), zone)
+        if spoke == first.member and day == day_before:
+            whose = {"in_group": group, "on_day": day.isoformat(), "by_member": spoke}
+            self._connection.execute(_SAME_TURN, whose)
+        elif spoke and spoke != first.member and first.at - from_ms(at) <= ANSWER_WITHIN:
+            self._answer(group, spoke, day_before, same_day=day == day_before)
+        now = {"in_group": group, "by_member": last.member, "now_at": to_ms(last.at)}
+        self._connection.execute(_SPEAKS, {**now, "on_day": day.isoformat()})
 
     # ------------------------------------------------------------ whole days
 
@@ -286,8 +342,19 @@ _WHOSE = (
     member_day.c.day == bindparam("on_day"),
     member_day.c.member == bindparam("by_member"),
 )
-_SO_FAR = select(member_day.c.n, member_day.c.turns, member_day.c.different, member_day.c.hashes).where(
-    *_WHOSE
+_SO_FAR = select(member_day.c.n, member_day.c.turns, member_day.c.different).where(*_WHOSE)
+_SAID_BEFORE = (  # the latest first: who repeats themselves does so at once
+    select(activity.c.id)
+    .where(
+        activity.c.member == bindparam("by_member"),
+        activity.c.happened_at.between(bindparam("since_at"), bindparam("until_at")),
+        activity.c.group_id == bindparam("in_group"),
+        activity.c.kind == TALK,
+        activity.c.text_hash == bindparam("told"),
+        activity.c.key != bindparam("not_key"),
+    )
+    .order_by(activity.c.happened_at.desc())
+    .limit(1)
 )
 _ONE_MORE = (
     update(member_day)
@@ -296,13 +363,14 @@ _ONE_MORE = (
         n=bindparam("n_now"),
         turns=bindparam("turns_now"),
         different=bindparam("different_now"),
-        hashes=bindparam("hashes_now"),
     )
 )
 _ANSWERED = update(member_day).where(*_WHOSE).values(answered=ANSWERED)
 _ANSWERED_LATE = (
     update(member_day).where(*_WHOSE, member_day.c.answered == UNANSWERED).values(answered=ANSWERED_LATE)
 )
+
+_SAME_TURN = update(member_day).where(*_WHOSE).values(turns=member_day.c.turns - 1)
 
 _NEW_DAY: Any = bindparam("on_day", type_=String)
 _KEEPS = (group_turn.c.stale_day != "") & (group_turn.c.stale_day <= _NEW_DAY)
@@ -348,9 +416,12 @@ def _plain(group: str, row: MemberDay) -> dict[str, Any]:
         "n": row.n,
         "turns": row.turns,
         "different": row.different,
-        "hashes": " ".join(sorted(row.hashes)),
         "answered": row.answered,
     }
+
+
+def _moment(fact: Activity) -> tuple[int, str]:
+    return to_ms(fact.at), fact.key
 
 
 def _stretches(days: Collection[date]) -> Iterator[tuple[date, date]]:

@@ -713,6 +713,14 @@ activity = Table(
     Column("text_len", Integer, nullable=False, server_default="0"),
     Index("ix_activity_member", "member", "happened_at"),
     Index("ix_activity_group_id", "group_id", "happened_at"),
+    # joins and deeds, when all is added up again: they are few beside the talk
+    Index(
+        "ix_activity_not_talk",
+        "group_id",
+        "happened_at",
+        sqlite_where=text("kind <> 'spoke'"),
+        postgresql_where=text("kind <> 'spoke'"),
+    ),
 )
 
 member_day = Table(
@@ -724,7 +732,6 @@ member_day = Table(
     Column("n", Integer, nullable=False),
     Column("turns", Integer, nullable=False),
     Column("different", Integer, nullable=False),  # different normalised texts, counted up to 64
-    Column("hashes", Text, nullable=False, server_default=""),
     Column("answered", SmallInteger, nullable=False),  # 0 no, 1 on the day itself, 2 only past its midnight
     Index("ix_member_day_member", "member", "day"),  # how active a member is, in all their groups
 )

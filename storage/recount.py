@@ -1,0 +1,288 @@
+"""The activity log added up in the database itself: one statement for each table, whatever the number of facts.
+
+What :class:`~storage.roll_up.RollUp` keeps fact by fact is here made from many facts at once, to the same sums. A run
+of one member's talk is counted where it ends, so that a single look ahead tells both turns and answers.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection, text
+
+from sop.activity import (
+    ANSWER_WITHIN,
+    ANSWERED,
+    ANSWERED_LATE,
+    KEPT_HASHES,
+    OURS,
+    PARTICIPATION,
+    TALK,
+    UNANSWERED,
+)
+from sop.engagement import MEMBER_FADE
+from storage.instant import MILLISECOND
+
+A_DAY = timedelta(days=1) // MILLISECOND
+REACH = (15 * A_DAY // 24, 39 * A_DAY // 24)  # where a local day may lie about the same day of UTC, and a bit
+FROM, TO = 631_152_000, 3_155_760_000  # 1990 to 2070, in seconds
+ALL_STALE = "1970-01-01"  # scores of every day are
+STEP = 5 * 86_400  # no clock is put forward and back within so few days
+
+_WORDS: Mapping[str, Mapping[str, str]] = {
+    "sqlite": {
+        "iso": "date(({}) * 86400, 'unixepoch')",
+        "number": "CAST(julianday({}) - 2440587.5 AS INTEGER)",
+        "among": "IN (SELECT value FROM json_each({}))",
+        "key": "key",
+        "least": "min",
+        "greatest": "max",
+    },
+    "postgresql": {
+        "iso": "to_char(DATE '1970-01-01' + ({})::int, 'YYYY-MM-DD')",
+        "number": "({}::date - DATE '1970-01-01')::bigint",
+        "among": "= ANY({})",
+        "key": 'key COLLATE "C"',
+        "least": "least",
+        "greatest": "greatest",
+    },
+}
+
+
+@lru_cache(maxsize=64)
+def offsets(zone: str) -> tuple[tuple[int, int], ...]:
+    """Since which instant a zone is how far ahead of UTC, both in milliseconds, the latest first."""
+    place = ZoneInfo(zone)
+    found = [(0, _ahead(place, FROM))]
+    for second in range(FROM, TO, STEP):
+        if (then := _ahead(place, second + STEP)) != found[-1][1]:
+            found.append((_change(place, second, second + STEP) * 1000, then))
+    return tuple(reversed(found))
+
+
+def _change(place: ZoneInfo, since: int, until: int) -> int:
+    """The second from which clocks show what they show at ``until``."""
+    while until - since > 1:
+        middle = (since + until) // 2
+        same = _ahead(place, middle) == _ahead(place, until)
+        since, until = (since, middle) if same else (middle, until)
+    return until
+
+
+def _ahead(place: ZoneInfo, second: int) -> int:
+    return (datetime.fromtimestamp(second, place).utcoffset() or timedelta(0)) // MILLISECOND
+
+
+def day_number(zone: str, at: str = "happened_at") -> str:
+    """The SQL for the local day of an instant, counted from 1970."""
+    *recent, (_, first) = offsets(zone)
+    if not recent:
+        return f"({at} + {first}) / {A_DAY}"
+    cases = " ".join(f"WHEN {at} >= {since} THEN {ahead}" for since, ahead in recent)
+    return f"({at} + CASE {cases} ELSE {first} END) / {A_DAY}"
+
+
+def _quoted(kinds: Collection[str]) -> str:
+    return ", ".join(f"'{kind}'" for kind in sorted(kinds))
+
+
+# ---------------------------------------------------------------- the statements
+
+_COUNTS = f"member <> '' AND kind IN ({_quoted(PARTICIPATION)})"
+_DEED = f"kind <> '{TALK}' AND {_COUNTS}"
+_DIFFERENT = f"""
+    count(DISTINCT CASE WHEN kind = '{TALK}' AND text_hash <> '' THEN text_hash END)
+    + count(CASE WHEN kind = '{TALK}' AND text_hash <> '' THEN NULL ELSE 1 END)"""
+
+_LOCK = """
+INSERT INTO group_turn (group_id)
+SELECT value FROM ({source}) AS named WHERE true ORDER BY value
+ON CONFLICT (group_id) DO UPDATE SET group_id = excluded.group_id
+RETURNING group_id, member, spoke_at"""
+
+_TALK = f"""
+SELECT group_id, member, kind, happened_at, text_hash, {{day}} AS number,
+    lead(member) OVER later AS after, lead(happened_at) OVER later AS after_at, lead({{day}}) OVER later AS after_number
+FROM activity WHERE {{here}} AND kind = '{TALK}' AND member <> ''
+WINDOW later AS (PARTITION BY group_id ORDER BY happened_at, {{key}})"""
+
+_SAID = f"""
+INSERT INTO member_day (group_id, day, member, n, turns, different, answered)
+SELECT group_id, {{iso}}, member, count(*),
+    sum(CASE WHEN after = member AND after_number = number THEN 0 ELSE 1 END),
+    {{least}}({KEPT_HASHES}, {_DIFFERENT}),
+    CASE max(CASE WHEN after <> member AND after_at - happened_at <= {ANSWER_WITHIN // MILLISECOND}
+        THEN CASE WHEN after_number = number THEN 2 ELSE 1 END ELSE 0 END)
+        WHEN 2 THEN {ANSWERED} WHEN 1 THEN {ANSWERED_LATE} ELSE {UNANSWERED} END
+FROM ({{talk}}) AS said WHERE true GROUP BY group_id, number, member
+{{upsert}}"""
+
+_DID = f"""
+INSERT INTO member_day (group_id, day, member, n, turns, different, answered)
+SELECT group_id, {{iso}}, member, count(*), count(*), {{least}}({KEPT_HASHES}, count(*)), {UNANSWERED}
+FROM (SELECT group_id, member, {{day}} AS number FROM activity WHERE {{here}} AND {_DEED}) AS did
+WHERE true GROUP BY group_id, number, member
+{{upsert}}"""
+
+_UPSERT = f"""
+ON CONFLICT (group_id, day, member) DO UPDATE SET
+    n = member_day.n + excluded.n,
+    turns = member_day.turns + excluded.turns,
+    different = CASE WHEN member_day.different >= {KEPT_HASHES} THEN {KEPT_HASHES} ELSE {{least}}({KEPT_HASHES}, (
+        SELECT {_DIFFERENT} FROM activity
+        WHERE activity.member = excluded.member AND activity.group_id = excluded.group_id AND {_COUNTS}
+            AND happened_at >= {{number}} * {A_DAY} - {REACH[0]} AND happened_at < {{number}} * {A_DAY} + {REACH[1]}
+            AND {{day}} = {{number}})) END,
+    answered = CASE WHEN {ANSWERED} IN (member_day.answered, excluded.answered) THEN {ANSWERED}
+        ELSE {{greatest}}(member_day.answered, excluded.answered) END"""
+
+_FIRSTS = """
+INSERT INTO member_first (group_id, member, day)
+SELECT group_id, member, min(day) FROM ({source}) AS seen WHERE true GROUP BY group_id, member
+ON CONFLICT (group_id, member) DO UPDATE SET day = excluded.day WHERE excluded.day < member_first.day"""
+
+_JOINS = f"""
+SELECT group_id, member, {{iso}} AS day FROM activity
+WHERE {{here}} AND kind = 'joined' AND kind <> '{TALK}' AND group_id <> '' AND member <> ''"""
+
+_NUMBERED = f"SELECT DISTINCT group_id, member, {{day}} AS number FROM activity WHERE {{here}} AND {_COUNTS}"
+_NEW_DAYS = """
+SELECT * FROM ({numbered}) AS told WHERE NOT EXISTS (
+    SELECT 1 FROM member_day AS stands
+    WHERE stands.group_id = told.group_id AND stands.day = {day} AND stands.member = told.member)"""
+
+_FADED = f"pow(2, {{{{greatest}}}}(-1000, {{gap}} / CAST({MEMBER_FADE} AS double precision)))"
+_ENERGY = f"""
+INSERT INTO member_score (group_id, member, energy, energy_day)
+SELECT group_id, member, sum({_FADED.format(gap="(number - newest)")}), {{iso}}
+FROM (SELECT group_id, member, number, max(number) OVER (PARTITION BY group_id, member) AS newest
+    FROM ({{days}}) AS days) AS aged
+WHERE true GROUP BY group_id, member, newest
+ON CONFLICT (group_id, member) DO UPDATE SET
+    energy = member_score.energy * {_FADED.format(gap="{least}(0, {kept} - {told})")}
+        + excluded.energy * {_FADED.format(gap="{least}(0, {told} - {kept})")},
+    energy_day = {{greatest}}(member_score.energy_day, excluded.energy_day)"""
+
+_LAST_TURN = f"""
+UPDATE group_turn SET
+    spoke_at = coalesce((SELECT happened_at FROM activity
+        WHERE activity.group_id = group_turn.group_id AND kind = '{TALK}' AND member <> ''
+        ORDER BY happened_at DESC LIMIT 1), 0),
+    member = coalesce((SELECT activity.member FROM activity
+        WHERE activity.group_id = group_turn.group_id AND kind = '{TALK}' AND activity.member <> ''
+        ORDER BY happened_at DESC, {{key}} DESC LIMIT 1), ''),
+    stale_day = '{ALL_STALE}'
+WHERE {{here}}"""
+
+_OBSERVED = """
+INSERT INTO observed_day (day) SELECT DISTINCT day FROM ({source}) AS heard WHERE true ON CONFLICT (day) DO NOTHING"""
+_HEARD = f"""
+SELECT {{iso}} AS day FROM activity
+WHERE {{here}} AND kind <> '{TALK}' AND kind NOT IN ({_quoted(OURS)}) AND NOT ({_COUNTS})"""
+
+
+class Recount:
+    """Sums made in sets; whoever asks has met the groups, and they share ``zone``."""
+
+    def __init__(self, connection: Connection, zone: str) -> None:
+        self._connection = connection
+        self._words = _WORDS[connection.dialect.name]
+        self._sizes = {word: self._words[word] for word in ("least", "greatest")}
+        self._day = day_number(zone)
+
+    # ------------------------------------------------------------ everything again
+
+    def replay(self, groups: Collection[str], *, watched: bool = True) -> int:
+        """Add up all that was ever logged of these groups, in place of what stands; returns the member-days.
+
+        ``watched``: what these groups tell shows on which days the platform was heard.
+        """
+        some = {"groups": self._list(sorted(groups))}
+        here = f"group_id {self._among(':groups')}"
+        self.lock(groups)
+        self._run(f"DELETE FROM member_day WHERE {here}", some)
+        days = self._add_days(here, some)
+        self._run(f"DELETE FROM member_first WHERE {here}", some)
+        self._add_firsts(f"SELECT group_id, member, day FROM member_day WHERE {here}", some)
+        self._add_firsts(_JOINS.format(iso=self._words["iso"].format(self._day), here=here), some)
+        self._run(f"UPDATE member_score SET energy = 0 WHERE {here}", some)
+        numbered = f"SELECT group_id, member, {self._number('day')} AS number FROM member_day WHERE {here}"
+        self._add_energy(numbered, some)
+        self._run(_LAST_TURN.format(key=self._words["key"], here=here), some)
+        if watched:
+            self._observe(here, some)
+        return days
+
+    def lock(self, groups: Collection[str]) -> dict[str, tuple[str, int]]:
+        """Who spoke last in each of these groups, and when; until the commit nobody else adds them up."""
+        named = sorted(group for group in groups if group)
+        if not named:
+            return {}
+        rows = self._connection.execute(
+            text(_LOCK.format(source=self._values())), {"groups": self._list(named)}
+        )
+        return {row.group_id: (row.member, row.spoke_at) for row in rows}
+
+    # ------------------------------------------------------------ what follows
+
+    def follow(self, facts: Sequence[int]) -> None:
+        """Add facts, given by their ids, to what stands; in their groups nobody spoke at their time or later."""
+        new = {"ids": self._list(facts)}
+        here = f"id {self._among(':ids')}"
+        numbered = _NUMBERED.format(day=self._day, here=here)
+        iso = self._words["iso"].format("told.number")
+        self._add_firsts(f"SELECT group_id, member, {iso} AS day FROM ({numbered}) AS told", new)
+        self._add_energy(_NEW_DAYS.format(numbered=numbered, day=iso), new)
+        self._add_days(here, new)
+
+    # ------------------------------------------------------------ one table each
+
+    def _add_days(self, here: str, some: Mapping[str, object]) -> int:
+        """What was said and what was done, added to what stands."""
+        iso, upsert = self._words["iso"].format("number"), self._upsert()
+        talk = _TALK.format(day=self._day, key=self._words["key"], here=here)
+        said = self._run(_SAID.format(iso=iso, talk=talk, upsert=upsert, **self._sizes), some)
+        did = _DID.format(iso=iso, day=self._day, here=here, upsert=upsert, **self._sizes)
+        return said + self._run(did, some)
+
+    def _upsert(self) -> str:
+        number = self._number("excluded.day")
+        return _UPSERT.format(number=number, day=self._day, **self._sizes)
+
+    def _add_firsts(self, source: str, some: Mapping[str, object]) -> None:
+        self._run(_FIRSTS.format(source=source), some)
+
+    def _add_energy(self, days: str, some: Mapping[str, object]) -> None:
+        kept, told = self._number("member_score.energy_day"), self._number("excluded.energy_day")
+        iso = self._words["iso"].format("newest")
+        self._run(_ENERGY.format(days=days, iso=iso, kept=kept, told=told, **self._sizes), some)
+
+    def _observe(self, here: str, some: Mapping[str, object]) -> None:
+        self._run(_OBSERVED.format(source=f"SELECT day FROM member_day WHERE {here}"), some)
+        heard = _HEARD.format(iso=self._words["iso"].format(self._day), here=here)
+        self._run(_OBSERVED.format(source=heard), some)
+
+    # ------------------------------------------------------------ words
+
+    def _run(self, statement: str, values: Mapping[str, object]) -> int:
+        return self._connection.execute(text(statement), values).rowcount
+
+    def _number(self, day: str) -> str:
+        return self._words["number"].format(day)
+
+    def _among(self, values: str) -> str:
+        return self._words["among"].format(values)
+
+    def _list(self, values: Collection[object]) -> object:
+        if self._connection.dialect.name == "postgresql":
+            return list(values)
+        return json.dumps(list(values), ensure_ascii=False)
+
+    def _values(self) -> str:
+        if self._connection.dialect.name == "postgresql":
+            return "SELECT unnest(CAST(:groups AS varchar[])) AS value"
+        return "SELECT value FROM json_each(:groups)"
