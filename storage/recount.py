@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -23,10 +23,12 @@ from sop.activity import (
     PARTICIPATION,
     TALK,
     UNANSWERED,
+    day_start,
 )
 from sop.engagement import MEMBER_FADE
-from storage.instant import MILLISECOND
+from storage.instant import MILLISECOND, to_ms
 
+EPOCH_DAY = date(1970, 1, 1)
 A_DAY = timedelta(days=1) // MILLISECOND
 REACH = (15 * A_DAY // 24, 39 * A_DAY // 24)  # where a local day may lie about the same day of UTC, and a bit
 FROM, TO = 631_152_000, 3_155_760_000  # 1990 to 2070, in seconds
@@ -118,14 +120,14 @@ SELECT group_id, {{iso}}, member, count(*),
     CASE max(CASE WHEN after <> member AND after_at - happened_at <= {ANSWER_WITHIN // MILLISECOND}
         THEN CASE WHEN after_number = number THEN 2 ELSE 1 END ELSE 0 END)
         WHEN 2 THEN {ANSWERED} WHEN 1 THEN {ANSWERED_LATE} ELSE {UNANSWERED} END
-FROM ({{talk}}) AS said WHERE true GROUP BY group_id, number, member
+FROM ({{talk}}) AS said WHERE {{only}} GROUP BY group_id, number, member
 {{upsert}}"""
 
 _DID = f"""
 INSERT INTO member_day (group_id, day, member, n, turns, different, answered)
 SELECT group_id, {{iso}}, member, count(*), count(*), {{least}}({KEPT_HASHES}, count(*)), {UNANSWERED}
 FROM (SELECT group_id, member, {{day}} AS number FROM activity WHERE {{here}} AND {_DEED}) AS did
-WHERE true GROUP BY group_id, number, member
+WHERE {{only}} GROUP BY group_id, number, member
 {{upsert}}"""
 
 _UPSERT = f"""
@@ -175,7 +177,7 @@ UPDATE group_turn SET
     member = coalesce((SELECT activity.member FROM activity
         WHERE activity.group_id = group_turn.group_id AND kind = '{TALK}' AND activity.member <> ''
         ORDER BY happened_at DESC, {{key}} DESC LIMIT 1), ''),
-    stale_day = '{ALL_STALE}'
+    stale_day = CASE WHEN stale_day <> '' AND stale_day < :stale THEN stale_day ELSE :stale END
 WHERE {{here}}"""
 
 _OBSERVED = """
@@ -192,7 +194,7 @@ class Recount:
         self._connection = connection
         self._words = _WORDS[connection.dialect.name]
         self._sizes = {word: self._words[word] for word in ("least", "greatest")}
-        self._day = day_number(zone)
+        self._zone, self._day = zone, day_number(zone)
 
     # ------------------------------------------------------------ everything again
 
@@ -212,7 +214,7 @@ class Recount:
         self._run(f"UPDATE member_score SET energy = 0 WHERE {here}", some)
         numbered = f"SELECT group_id, member, {self._number('day')} AS number FROM member_day WHERE {here}"
         self._add_energy(numbered, some)
-        self._run(_LAST_TURN.format(key=self._words["key"], here=here), some)
+        self.find_last_turns(groups, ALL_STALE)
         if watched:
             self._observe(here, some)
         return days
@@ -226,6 +228,23 @@ class Recount:
             text(_LOCK.format(source=self._values())), {"groups": self._list(named)}
         )
         return {row.group_id: (row.member, row.spoke_at) for row in rows}
+
+    def rebuild(self, group: str, since: date, until: date, days: Collection[date]) -> None:
+        """Add up some days of a group, between two of them, where nothing stands for them any more."""
+        some = {
+            "in_group": group,
+            "since": to_ms(day_start(since, self._zone)),
+            "until": to_ms(day_start(until + timedelta(days=1), self._zone) + ANSWER_WITHIN),
+            "days": self._list([(day - EPOCH_DAY).days for day in days]),
+        }
+        here = "group_id = :in_group AND happened_at >= :since AND happened_at < :until"
+        self._add_days(here, some, f"number {self._among(':days')}")
+
+    def find_last_turns(self, groups: Collection[str], stale_day: str) -> None:
+        """Look up in the log who spoke last in these groups; scores of ``stale_day`` and later are stale."""
+        some = {"groups": self._list(list(groups)), "stale": stale_day}
+        here = f"group_id {self._among(':groups')}"
+        self._run(_LAST_TURN.format(key=self._words["key"], here=here), some)
 
     # ------------------------------------------------------------ what follows
 
@@ -241,12 +260,12 @@ class Recount:
 
     # ------------------------------------------------------------ one table each
 
-    def _add_days(self, here: str, some: Mapping[str, object]) -> int:
+    def _add_days(self, here: str, some: Mapping[str, object], only: str = "true") -> int:
         """What was said and what was done, added to what stands."""
         iso, upsert = self._words["iso"].format("number"), self._upsert()
         talk = _TALK.format(day=self._day, key=self._words["key"], here=here)
-        said = self._run(_SAID.format(iso=iso, talk=talk, upsert=upsert, **self._sizes), some)
-        did = _DID.format(iso=iso, day=self._day, here=here, upsert=upsert, **self._sizes)
+        said = self._run(_SAID.format(iso=iso, talk=talk, only=only, upsert=upsert, **self._sizes), some)
+        did = _DID.format(iso=iso, day=self._day, here=here, only=only, upsert=upsert, **self._sizes)
         return said + self._run(did, some)
 
     def _upsert(self) -> str:

@@ -24,12 +24,11 @@ from sop.activity import (
     TALK,
     UNANSWERED,
     Activity,
-    MemberDay,
     day_start,
     local_day,
-    roll_up,
 )
 from sop.engagement import Energy
+from storage.among import among
 from storage.engine import insert_for, insert_into
 from storage.instant import from_ms, to_ms
 from storage.recount import Recount
@@ -176,63 +175,16 @@ class RollUp:
         if not group or not days:
             return
         self._lock(group)
+        here = member_day.c.group_id == group, among(member_day.c.day, [day.isoformat() for day in days])
+        active = member_day.c.member, member_day.c.day
+        before = self._connection.execute(delete(member_day).where(*here).returning(*active)).all()
+        recount = Recount(self._connection, zone)
         for since, until in _stretches(days):
-            self._rebuild(group, since, until, days, zone)
-        self._find_last_turn(group)
-        self._touch(group, min(days))
-
-    def _rebuild(self, group: str, since: date, until: date, days: Collection[date], zone: str) -> None:
-        facts = self._facts(group, day_start(since, zone), day_start(until + DAY, zone) + ANSWER_WITHIN)
-        rows = [row for row in roll_up(facts, zone) if since <= row.day <= until and row.day in days]
-        wanted = [day.isoformat() for day in days if since <= day <= until]
-        stood = self._connection.execute(
-            delete(member_day)
-            .where(member_day.c.group_id == group, member_day.c.day.in_(wanted))
-            .returning(member_day.c.member, member_day.c.day)
-        ).all()
-        if rows:
-            self._connection.execute(
-                insert_into(self._connection, member_day), [_plain(group, row) for row in rows]
-            )
-        before = {(row.member, date.fromisoformat(row.day)) for row in stood}
-        after = {(row.member, row.day) for row in rows}
-        self._new_days(group, sorted(after - before))
-        self._lost_days(group, sorted(before - after), zone)
-
-    def _facts(self, group: str, since: datetime, until: datetime) -> Iterator[Activity]:
-        rows = self._connection.execute(
-            select(
-                activity.c.key,
-                activity.c.kind,
-                activity.c.member,
-                activity.c.happened_at,
-                activity.c.text_hash,
-            ).where(
-                activity.c.group_id == group,
-                activity.c.happened_at >= to_ms(since),
-                activity.c.happened_at < to_ms(until),
-                activity.c.kind.in_(PARTICIPATION),
-            )
-        )
-        for key, kind, member_id, at, text_hash in rows:
-            yield Activity(
-                key=key, kind=kind, member=member_id, group=group, at=from_ms(at), text_hash=text_hash
-            )
-
-    def _find_last_turn(self, group: str) -> None:
-        spoke = activity.c.group_id == group, activity.c.kind == TALK
-        newest = select(func.max(activity.c.happened_at)).where(*spoke).scalar_subquery()
-        rows = self._connection.execute(
-            select(activity.c.key, activity.c.member, activity.c.happened_at).where(
-                *spoke, activity.c.happened_at == newest
-            )
-        )
-        last = max(rows, key=lambda row: row.key, default=None)
-        self._connection.execute(
-            update(group_turn)
-            .where(group_turn.c.group_id == group)
-            .values(member=last.member if last else "", spoke_at=last.happened_at if last else 0)
-        )
+            recount.rebuild(group, since, until, [day for day in days if since <= day <= until])
+        after = self._connection.execute(select(*active).where(*here)).all()
+        self._new_days(group, _missing(after, before))
+        self._lost_days(group, _missing(before, after), zone)
+        recount.find_last_turns([group], min(days).isoformat())
 
     # ------------------------------------------------------------ what hangs on active days
 
@@ -408,16 +360,10 @@ def _deed(dialect: str) -> Any:
     )
 
 
-def _plain(group: str, row: MemberDay) -> dict[str, Any]:
-    return {
-        "group_id": group,
-        "day": row.day.isoformat(),
-        "member": row.member,
-        "n": row.n,
-        "turns": row.turns,
-        "different": row.different,
-        "answered": row.answered,
-    }
+def _missing(rows: Sequence[Any], others: Sequence[Any]) -> list[tuple[str, date]]:
+    """Who was active when by the ones, and not by the others."""
+    left = {(row.member, row.day) for row in rows} - {(row.member, row.day) for row in others}
+    return [(who, date.fromisoformat(day)) for who, day in sorted(left)]
 
 
 def _moment(fact: Activity) -> tuple[int, str]:

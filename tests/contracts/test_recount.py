@@ -98,7 +98,7 @@ def in_savepoints(connection: Connection, check: Callable[[Sequence[Activity], R
     store.describe("london", zone="Europe/London")
 
     @settings(
-        max_examples=25,
+        max_examples=15,
         phases=[Phase.generate],
         deadline=None,
         database=None,
