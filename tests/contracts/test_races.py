@@ -102,16 +102,16 @@ class Race:
     async def work(self) -> None:
         while await self.planner.plan_once():
             pass
-        await self._dawdle()  # what is planned stands for a while, and may be taken back
+        await self._dawdle(20)  # what is planned stands for a while, and may be taken back
         while await self.sender.send_once():
             pass
 
-    async def _dawdle(self) -> None:
-        for _ in range(self.chance.randrange(int(self.linger))):
+    async def _dawdle(self, most: int) -> None:
+        for _ in range(self.chance.randrange(most)):
             await self.db.read(lambda c: c.scalar(select(1)))
 
     async def leave(self, who: str) -> None:
-        await self._dawdle()
+        await self._dawdle(int(self.linger))
         self.seen[who] = await self.db.write(lambda c: self._leave(c, who))
 
     def _leave(self, connection: Connection, who: str) -> list[str]:
