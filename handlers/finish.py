@@ -2,32 +2,70 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import structlog
 
 from handlers.context import Context
 from handlers.filters import Waited
+from handlers.planning import recipients_of
 from handlers.router import Router
+from handlers.step import Scribe
 from handlers.template import begin
-from sop.journey import JourneyState
+from sop.journey import DueStep, Journey, JourneyState
+from sop.message import Message
+from sop.sender import Unsaid
 from sop.template import Subject, Template
 from sop.update import Kind, WaitEnded
+from storage.due import STEP, Due
 from storage.journey import FINISH
+from storage.way import KeptWay
 
 log = structlog.get_logger()
 router = Router("finish")
 
+STILL_WELCOME = timedelta(days=2)  # an invitation is worth sending so long
+
 
 @router.observe(Kind.WAIT_ENDED, where=Waited(FINISH))
 def finish(wait: WaitEnded, ctx: Context) -> None:
-    """Tags are added, never replaced; then the next template begins, by its own rules."""
+    """Tags are added, never replaced; then comes the invitation, and the next template begins by its own rules."""
     journey = ctx.tx.journeys.get(int(wait.whom))
     template = ctx.tx.templates.read(journey.template, journey.version) if journey else None
     if journey is None or template is None or journey.state is not JourneyState.DONE:
         return
     for tag in template.finish.tags:
         ctx.tx.tags.add(journey.whom, tag, reason=f"走完了「{template.name}」")
+    if template.finish.invite:
+        _invite(template, journey, ctx)
     if template.finish.chain:
         _chain(template, journey.whom, ctx)
+
+
+def _invite(template: Template, journey: Journey, ctx: Context) -> None:
+    """Ask them into the group in the way a step would; whoever sits there already is not asked."""
+    way = ctx.tx.ways.into(template.finish.invite)
+    if way and any(ctx.tx.groups.is_seated(group, journey.whom) for group in way.way.groups):
+        return
+    said = _invitation(template, journey, way, ctx)
+    if isinstance(said, Message):
+        ctx.tx.outbox.add(said)
+        return
+    beyond = str(len(template.steps))
+    wait = Due(what=STEP, whom=str(journey.id), occurrence=beyond, at=ctx.now, version=template.version)
+    ctx.tx.due.miss(wait, ctx.now, "unsaid", said.reason)
+
+
+def _invitation(template: Template, journey: Journey, way: KeptWay | None, ctx: Context) -> Message | Unsaid:
+    if way is None:
+        return Unsaid(f"没有叫「{template.finish.invite}」的入群活码，先在「渠道」页建一个")
+    if not way.image:
+        return Unsaid(f"「{template.finish.invite}」的入群活码还没有建好：{way.reason or '稍等几分钟'}")
+    step, scribe = template.finish.invitation(way.image), Scribe(ctx)
+    due = DueStep(index=len(template.steps), step=step, at=ctx.now, deadline=ctx.now + STILL_WELCOME)
+    said = scribe.write(template, due, recipients_of([journey], ctx, {})[journey.id])
+    ctx.tx.links.keep(scribe.links)
+    return said
 
 
 def _chain(template: Template, whom: str, ctx: Context) -> None:

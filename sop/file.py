@@ -21,7 +21,8 @@ from sop.form import Form, Notes
 from sop.guard import read_guard
 from sop.place import Path, Place, places
 from sop.plain import to_plain
-from sop.step import read_expression, read_item, read_step
+from sop.render import LONGEST_TEXT
+from sop.step import check_invitation, read_expression, read_item, read_step
 from sop.template import (
     Arm,
     Ask,
@@ -188,13 +189,23 @@ def _exit(form: Form | None, subject: Subject) -> Exit:
 def _finish(form: Form | None, template: Form, subject: Subject) -> Finish:
     if form is None:
         return Finish()
-    finish = Finish(form.texts("tags_add", longest=64), form.text("chain", longest=64))
+    finish = Finish(
+        form.texts("tags_add", longest=64),
+        form.text("chain", longest=64),
+        form.text("invite", longest=64),
+        form.text("invite_text", longest=LONGEST_TEXT),
+    )
+    if (finish.invite or finish.invite_text) and subject is Subject.GROUP:
+        form.wrong("invite" if finish.invite else "invite_text", "群不能进群", expected="只用在成员的模板里")
+    if finish.invite_text and not finish.invite:
+        form.wrong("invite_text", "没有写邀请进哪个群", expected="invite 和 invite_text 一起写")
+    check_invitation(form, finish)
     if finish.tags and subject is Subject.GROUP:
         form.wrong("tags_add", "群没有标签", expected="只用在成员的模板里")
     if finish.chain and finish.chain == template.values.get("id"):
         form.wrong("chain", "接着走的就是它自己，会绕圈", expected="另一份模板的 id")
-    if not finish.tags and not finish.chain:
-        form.wrong("tags_add", "没有写走完以后做什么", expected="tags_add 或 chain，至少一个")
+    if not (finish.tags or finish.chain or finish.invite or finish.invite_text):
+        form.wrong("tags_add", "没有写走完以后做什么", expected="tags_add、chain 或 invite，至少一个")
     form.done()
     return finish
 

@@ -17,6 +17,7 @@ from sop.template import (
     AtBest,
     CheckIn,
     Confirm,
+    Finish,
     GiveCoupon,
     OnDate,
     OnDay,
@@ -49,7 +50,7 @@ def to_plain(template: Template) -> Table:
             "audience": _audience(template),
             "rules": _rules(template),
             "exit": _exit(template),
-            "finish": _kept({"tags_add": list(template.finish.tags), "chain": template.finish.chain}),
+            "finish": _finish(template.finish),
             "guard": _guard(template.guard),
             "goal": _goal(template),
             "arm": [{"name": arm.name, "share": arm.share} for arm in template.arms],
@@ -137,6 +138,17 @@ def _guard(guard: Guard) -> Table:
     plain["window"] = span_text(guard.window) if guard.window != USUAL.window else ""
     plain["minimum"] = guard.minimum if guard.minimum != USUAL.minimum else None
     return _kept(plain)
+
+
+def _finish(finish: Finish) -> dict[str, Any]:
+    return _kept(
+        {
+            "tags_add": list(finish.tags),
+            "chain": finish.chain,
+            "invite": finish.invite,
+            "invite_text": finish.invite_text,
+        }
+    )
 
 
 def _goal(template: Template) -> Table | None:

@@ -23,6 +23,7 @@ from sop.template import (
     AtBest,
     CheckIn,
     Confirm,
+    Finish,
     GiveCoupon,
     NoConfirm,
     On,
@@ -277,6 +278,18 @@ def _wordings(form: Form, step: Step, subject: Subject) -> None:
             _owned(place, step, variables(text), tasked=form.has("task"))
 
 
+def check_invitation(form: Form, finish: Finish) -> None:
+    """What asks into a group may go out on any channel, to one person or to many."""
+    text, key = finish.invite_text, "invite_text"
+    if len(text.encode()) > AUTO_BYTES:
+        form.wrong(key, f"有 {len(text.encode())} 字节，放不下", expected=f"不超过 {AUTO_BYTES} 字节")
+    problems = check(text, Reach.MAYBE) if text else []
+    for problem in problems:
+        _note(form, problem, key)
+    if text and not problems:
+        _owned(form, finish.invitation("https://"), variables(text), tasked=False, key=key)
+
+
 def _variants_in(form: Form) -> list[tuple[int, dict[str, object]]]:
     values = form.values.get("variant")
     return (
@@ -286,9 +299,9 @@ def _variants_in(form: Form) -> list[tuple[int, dict[str, object]]]:
     )
 
 
-def _note(place: Form, problem: Problem) -> None:
+def _note(place: Form, problem: Problem, key: str = "text") -> None:
     place.wrong(
-        "text",
+        key,
         problem.reason,
         expected=problem.expected,
         example=problem.example,
@@ -302,7 +315,7 @@ def _reach(channel: Channel | None, subject: Subject) -> Reach:
     return Reach.MAYBE if channel is None else Reach.ONE
 
 
-def _owned(place: Form, step: Step, used: frozenset[str], *, tasked: bool) -> None:
+def _owned(place: Form, step: Step, used: frozenset[str], *, tasked: bool, key: str = "text") -> None:
     """A word that only some steps can fill needs such a step."""
     asks = isinstance(step.task, Ask)
     light = isinstance(step.task, Ask) and step.task.kind is AskKind.LIGHT
@@ -320,7 +333,7 @@ def _owned(place: Form, step: Step, used: frozenset[str], *, tasked: bool) -> No
     )
     for words, there, reason, example in rules:
         if used & words and not there:
-            place.wrong("text", f"用了 {'、'.join(sorted(used & words))}，但{reason}", example=example)
+            place.wrong(key, f"用了 {'、'.join(sorted(used & words))}，但{reason}", example=example)
 
 
 # ---------------------------------------------------------------- what is asked

@@ -326,12 +326,25 @@ class Exit:
     on: frozenset[Signal] = frozenset()
 
 
+INVITE = "finish.invite"  # no step can be called so
+INVITATION = "你好，邀请你加入「{}」。点开下面的二维码，长按识别就能进群：{{{{ link }}}}"
+
+
 @dataclass(frozen=True)
 class Finish:
-    """What happens to who has walked to the end: tags that are added, and the template they begin next."""
+    """What happens to who has walked to the end: tags are added, they are asked into a group, and begin another template."""
 
     tags: tuple[str, ...] = ()
     chain: str = ""
+    invite: str = ""  # a way into a group, or the group, by its name
+    invite_text: str = ""  # the operators' own words
+
+    def invitation(self, url: str) -> Step:
+        """What asks somebody into the group, as a step after the last one; ``url`` shows the way in."""
+        text = self.invite_text or INVITATION.format(self.invite)
+        title = f"加入「{self.invite}」"
+        link = StepLink(url, title)
+        return Step(id=INVITE, name=title, when=After(delay=timedelta()), text=text, link=link)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from sop.errors import Conflict
 from sop.way import Scene, Way, WayKind
 from storage.engine import insert_into
 from storage.instant import from_ms, to_ms
-from storage.tables import way
+from storage.tables import groups, way
 
 SOURCE_TAG = "来自:"
 LONGEST_TAG_NAME = 64
@@ -69,6 +69,19 @@ class WayStore:
     def get(self, state: str) -> KeptWay | None:
         row = self._connection.execute(select(way).where(way.c.state == state)).one_or_none()
         return None if row is None else _kept(row)
+
+    def into(self, name: str) -> KeptWay | None:
+        """The newest way into a group that is called so, else into a group that is called so; made ones first."""
+        called = {
+            row.id for row in self._connection.execute(select(groups.c.id).where(groups.c.name == name))
+        }
+        ways = [
+            one for one in self.all() if one.way.kind is WayKind.JOIN and one.standing is not Standing.DROPPED
+        ]
+        named = [one for one in ways if one.way.name == name] or [
+            one for one in ways if called & set(one.way.groups)
+        ]
+        return next((one for one in named if one.image), named[0] if named else None)
 
     def all(self) -> list[KeptWay]:
         """Every way, the newest first."""

@@ -189,6 +189,8 @@ class WhyStore:
 
 def _step(plan: Template, occurrence: str) -> str:
     index = int("".join(sign for sign in occurrence if sign.isdigit()) or 0)
+    if index == len(plan.steps) and plan.finish.invite:
+        return plan.finish.invitation("").called
     return plan.steps[index].called if index < len(plan.steps) else occurrence
 
 

@@ -65,6 +65,10 @@ def test_a_way_that_leads_nowhere_is_refused_with_its_place(text: str, told: str
         ('tags_add = ["好", ""]', "有一项是空的"),
         ('chain = "x"', "接着走的就是它自己，会绕圈"),
         ('chian = "y"', "没有 chian 这个键"),
+        ('invite_text = "来坐坐"', "没有写邀请进哪个群"),
+        ('invite = "老友群"\ninvite_text = "{{ member.nmae }}"', "member.name"),
+        ('invite = "老友群"\ninvite_text = "{{ task }}"', "这一步没有 task"),
+        (f'invite = "老友群"\ninvite_text = "{"长" * 1400}"', "放不下"),
     ],
 )
 def test_an_end_that_makes_no_sense_is_refused(lines: str, told: str) -> None:
