@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import partial
@@ -19,6 +19,7 @@ from sop.group import Group, GroupKind
 from storage.engagement import EngagementStore
 from storage.engine import Connection, Database
 from storage.group import GroupStore
+from storage.recount import Recount, Share, shares
 
 COLUMNS = (
     "group", "as_of_date", "score", *PARTS, "label", "coverage", "members", "messages", "flood_days", "notes", "formula",
@@ -137,6 +138,24 @@ def _pair(row: dict[str, str | None], line: int, path: Path) -> Pair:
         raise Misconfigured(
             f"{path}:{line}: as_of_date {row['as_of_date']!r} is no date.", remedy="Write it like 2026-03-31."
         ) from error
+
+
+async def replay(
+    db: Database, *, zone: str, report: Callable[[int, int], None] = lambda done, of: None
+) -> int:
+    """Add up the whole log again, some groups at a time; returns the facts. ``report`` hears how many are done, of how many."""
+    waiting = await db.read(partial(shares, zone=zone))
+    done, of = 0, sum(share.facts for share in waiting)
+    report(done, of)
+    for share in waiting:
+        await db.write(partial(_replay, share))
+        done += share.facts
+        report(done, of)
+    return done
+
+
+def _replay(share: Share, connection: Connection) -> None:
+    Recount(connection, share.zone).replay(share.groups, watched=share.watched)
 
 
 # ---------------------------------------------------------------- as text

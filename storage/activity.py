@@ -21,6 +21,7 @@ from sop.activity import (
     hash_of,
 )
 from sop.group import GroupKind
+from storage.among import among
 from storage.engine import insert_for, insert_new
 from storage.instant import MILLISECOND, from_ms, to_ms
 from storage.roll_up import RollUp
@@ -68,7 +69,7 @@ class ActivityStore:
 
         ``zone`` is the community's; a group with a zone of its own has its own days.
         """
-        if self._connection.execute(_adding(self._connection.dialect.name), _row(fact)).first() is None:
+        if self._connection.execute(_adding(self._connection.dialect.name), as_row(fact)).first() is None:
             return False
         zone = self._zone_of(fact.group, zone)
         if fact.is_talk and (copies := self._copies_of(fact)):
@@ -84,6 +85,7 @@ class ActivityStore:
         """
         new = self._insert(facts)
         places: dict[str, dict[str, dict[int, Activity]]] = defaultdict(lambda: defaultdict(dict))
+        self._find_places({fact.group for fact in new.values()})
         for number, fact in new.items():
             places[self._zone_of(fact.group, zone)][fact.group][number] = fact
         for place in sorted(places):
@@ -98,20 +100,35 @@ class ActivityStore:
         if not by_key:
             return {}
         before = self._connection.scalar(select(func.max(activity.c.id))) or 0
-        insert_new(self._connection, activity, [_row(fact) for fact in by_key.values()], "key")
+        insert_new(self._connection, activity, [as_row(fact) for fact in by_key.values()], "key")
         rows = self._connection.execute(
             select(activity.c.id, activity.c.key).where(activity.c.id > before).order_by(activity.c.id)
         )
         return {row.id: by_key[row.key] for row in rows if row.key in by_key}
+
+    def _find_places(self, named: Collection[str]) -> None:
+        """Ask at once in which zones groups live."""
+        unknown = {group: "" for group in named if group and group not in self._zones}
+        rows = self._connection.execute(
+            select(groups.c.id, groups.c.zone, groups.c.kind).where(among(groups.c.id, unknown))
+        )
+        self._zones |= unknown
+        for row in rows:
+            self._place(row.id, row.zone, row.kind)
+
+    def _place(self, group: str, zone: str, kind: str) -> None:
+        self._zones[group] = zone
+        if kind == GroupKind.IMPORTED:
+            self._rolls.unwatched.add(group)
 
     def _zone_of(self, group: str, zone: str) -> str:
         if not group:
             return zone
         if group not in self._zones:
             own = self._connection.execute(_PLACE, {"group": group}).first()
-            self._zones[group] = own.zone if own else ""
-            if own and own.kind == GroupKind.IMPORTED:
-                self._rolls.unwatched.add(group)
+            self._zones[group] = ""
+            if own:
+                self._place(group, own.zone, own.kind)
         return self._zones[group] or zone
 
     # ------------------------------------------------------------ what must not count
@@ -288,7 +305,8 @@ def _until(rows: Sequence[Any], end: int) -> list[Any]:
     return [row for row in rows if row.happened_at <= end]
 
 
-def _row(fact: Activity) -> dict[str, Any]:
+def as_row(fact: Activity) -> dict[str, Any]:
+    """What the log keeps of a fact."""
     return {
         "key": fact.key,
         "kind": fact.kind,

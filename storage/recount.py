@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -26,6 +27,7 @@ from sop.activity import (
     day_start,
 )
 from sop.engagement import MEMBER_FADE
+from sop.group import GroupKind
 from storage.instant import MILLISECOND, to_ms
 
 EPOCH_DAY = date(1970, 1, 1)
@@ -33,6 +35,7 @@ A_DAY = timedelta(days=1) // MILLISECOND
 REACH = (15 * A_DAY // 24, 39 * A_DAY // 24)  # where a local day may lie about the same day of UTC, and a bit
 FROM, TO = 631_152_000, 3_155_760_000  # 1990 to 2070, in seconds
 ALL_STALE = "1970-01-01"  # scores of every day are
+AT_ONCE = 200_000  # facts added up in one transaction: others want to write too
 STEP = 5 * 86_400  # no clock is put forward and back within so few days
 
 _WORDS: Mapping[str, Mapping[str, str]] = {
@@ -99,6 +102,11 @@ _DEED = f"kind <> '{TALK}' AND {_COUNTS}"
 _DIFFERENT = f"""
     count(DISTINCT CASE WHEN kind = '{TALK}' AND text_hash <> '' THEN text_hash END)
     + count(CASE WHEN kind = '{TALK}' AND text_hash <> '' THEN NULL ELSE 1 END)"""
+
+_GROUPS = f"""
+SELECT told.group_id, coalesce(groups.zone, ''), coalesce(groups.kind = '{GroupKind.IMPORTED}', false), told.facts
+FROM (SELECT group_id, count(*) AS facts FROM activity GROUP BY group_id) AS told
+LEFT JOIN groups ON groups.id = told.group_id ORDER BY 3, 2, 1"""
 
 _LOCK = """
 INSERT INTO group_turn (group_id)
@@ -180,11 +188,64 @@ UPDATE group_turn SET
     stale_day = CASE WHEN stale_day <> '' AND stale_day < :stale THEN stale_day ELSE :stale END
 WHERE {{here}}"""
 
+_GOES_ON = f"""
+UPDATE member_day SET
+    turns = turns - CASE WHEN opens.member = before THEN 1 ELSE 0 END,
+    answered = CASE WHEN opens.member = before THEN answered WHEN number = before_number THEN {ANSWERED}
+        WHEN answered = {UNANSWERED} THEN {ANSWERED_LATE} ELSE answered END
+FROM (
+    SELECT first.*, group_turn.member AS before, {{before}} AS before_number, spoke_at FROM (
+        SELECT group_id, member, happened_at, {{day}} AS number,
+            row_number() OVER (PARTITION BY group_id ORDER BY happened_at, {{key}}) AS place
+        FROM activity WHERE {{here}} AND kind = '{TALK}' AND member <> '') AS first
+    JOIN group_turn ON group_turn.group_id = first.group_id WHERE place = 1 AND group_turn.member <> ''
+) AS opens
+WHERE member_day.group_id = opens.group_id AND member_day.day = {{iso}} AND member_day.member = before
+    AND CASE WHEN opens.member = before THEN number = before_number
+        ELSE happened_at - spoke_at <= {ANSWER_WITHIN // MILLISECOND} END"""
+
+_SPOKE_LAST = f"""
+UPDATE group_turn SET member = last.member, spoke_at = last.happened_at
+FROM (
+    SELECT group_id, member, happened_at,
+        row_number() OVER (PARTITION BY group_id ORDER BY happened_at DESC, {{key}} DESC) AS place
+    FROM activity WHERE {{here}} AND kind = '{TALK}' AND member <> '') AS last
+WHERE place = 1 AND group_turn.group_id = last.group_id"""
+
+_STALE = f"""
+UPDATE group_turn SET stale_day = since
+FROM (SELECT group_id, {{stale}} AS since FROM activity WHERE {{here}} AND {_COUNTS} GROUP BY group_id) AS told
+WHERE group_turn.group_id = told.group_id AND (stale_day = '' OR stale_day > since)"""
+
 _OBSERVED = """
 INSERT INTO observed_day (day) SELECT DISTINCT day FROM ({source}) AS heard WHERE true ON CONFLICT (day) DO NOTHING"""
 _HEARD = f"""
 SELECT {{iso}} AS day FROM activity
 WHERE {{here}} AND kind <> '{TALK}' AND kind NOT IN ({_quoted(OURS)}) AND NOT ({_COUNTS})"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Share:
+    """Groups whose sums are made again in one transaction, and how many facts the log holds of them."""
+
+    groups: tuple[str, ...]
+    zone: str
+    watched: bool
+    facts: int
+
+
+def shares(connection: Connection, zone: str) -> list[Share]:
+    """All groups of the log, those of one zone together; ``zone`` is the community's."""
+    found: list[Share] = []
+    for group, own, imported, facts in connection.execute(text(_GROUPS)):
+        place = own or zone if group else zone
+        one = Share(groups=(group,), zone=place, watched=not imported, facts=facts)
+        last = found[-1] if found else None
+        if last and (last.zone, last.watched) == (place, one.watched) and last.facts + facts <= AT_ONCE:
+            found[-1] = replace(last, groups=(*last.groups, group), facts=last.facts + facts)
+        else:
+            found.append(one)
+    return found
 
 
 class Recount:
@@ -250,13 +311,35 @@ class Recount:
 
     def follow(self, facts: Sequence[int]) -> None:
         """Add facts, given by their ids, to what stands; in their groups nobody spoke at their time or later."""
-        new = {"ids": self._list(facts)}
-        here = f"id {self._among(':ids')}"
+        here, new = self._given(facts)
         numbered = _NUMBERED.format(day=self._day, here=here)
         iso = self._words["iso"].format("told.number")
         self._add_firsts(f"SELECT group_id, member, {iso} AS day FROM ({numbered}) AS told", new)
         self._add_energy(_NEW_DAYS.format(numbered=numbered, day=iso), new)
         self._add_days(here, new)
+        self._turn_over(here, new)
+
+    def arrive(self, facts: Sequence[int]) -> None:
+        """Who joined, of these facts, has been here since then at the latest."""
+        here, new = self._given(facts)
+        self._add_firsts(_JOINS.format(iso=self._words["iso"].format(self._day), here=here), new)
+
+    def _given(self, facts: Sequence[int]) -> tuple[str, Mapping[str, object]]:
+        """Where in the log these facts are; what has ids without a gap is read in one go."""
+        first, last = min(facts, default=0), max(facts, default=0)
+        if last - first + 1 == len(facts):
+            return "id BETWEEN :first AND :last", {"first": first, "last": last}
+        return f"id {self._among(':ids')}", {"ids": self._list(facts)}
+
+    def _turn_over(self, here: str, new: Mapping[str, object]) -> None:
+        """What follows goes on with the last turn of its group, or answers it."""
+        told = {"here": here, "day": self._day, "key": self._words["key"]}
+        before = day_number(self._zone, "spoke_at")
+        iso = self._words["iso"].format("opens.before_number")
+        self._run(_GOES_ON.format(iso=iso, before=before, **told), new)
+        self._run(_SPOKE_LAST.format(**told), new)
+        stale = self._words["iso"].format(f"min({self._day})")
+        self._run(_STALE.format(stale=stale, **told), new)
 
     # ------------------------------------------------------------ one table each
 

@@ -6,7 +6,7 @@ touches added up again from the log, so nothing depends on the order of arrival.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -123,43 +123,19 @@ class RollUp:
         """Add up facts that were just logged, by group and id; where they follow all others, in sets."""
         for fact in groups.get(NO_GROUP, {}).values():
             self.hear(fact, zone)
-        recount = Recount(self._connection, zone)
-        turns, following = recount.lock(groups), dict[str, Mapping[int, Activity]]()
-        for group, facts in sorted(groups.items()):
-            if not group:
-                continue
-            self._hear_other(group, facts.values(), zone)
-            first = min((fact for fact in facts.values() if fact.is_talk), key=_moment, default=None)
-            if first and turns[group][0] and to_ms(first.at) <= turns[group][1]:
-                self.rebuild(
-                    group, set().union(*(self.days_touched(fact, zone) for fact in facts.values())), zone
-                )
-            else:
-                following[group] = facts
-        recount.follow([number for facts in following.values() for number in facts])
-        for group, facts in following.items():
-            self._turn_over(group, [fact for fact in facts.values() if fact.counts], turns[group], zone)
-
-    def _hear_other(self, group: str, facts: Collection[Activity], zone: str) -> None:
-        self.observe(group, {local_day(fact.at, zone) for fact in facts if fact.kind not in OURS})
-        self.arrived(group, [fact for fact in facts if fact.kind == "joined"], zone)
-
-    def _turn_over(self, group: str, facts: Collection[Activity], before: tuple[str, int], zone: str) -> None:
-        """What follows goes on with the last turn, or answers it."""
-        if facts:
-            self._touch(group, min(local_day(fact.at, zone) for fact in facts))
-        talk = sorted((fact for fact in facts if fact.is_talk), key=_moment)
-        if not talk:
-            return
-        first, last, (spoke, at) = talk[0], talk[-1], before
-        day, day_before = local_day(first.at, zone), local_day(from_ms(at), zone)
-        if spoke == first.member and day == day_before:
-            whose = {"in_group": group, "on_day": day.isoformat(), "by_member": spoke}
-            self._connection.execute(_SAME_TURN, whose)
-        elif spoke and spoke != first.member and first.at - from_ms(at) <= ANSWER_WITHIN:
-            self._answer(group, spoke, day_before, same_day=day == day_before)
-        now = {"in_group": group, "by_member": last.member, "now_at": to_ms(last.at)}
-        self._connection.execute(_SPEAKS, {**now, "on_day": day.isoformat()})
+        told = {group: facts for group, facts in groups.items() if group}
+        recount, everything = Recount(self._connection, zone), _ids(told.values())
+        turns = recount.lock(told)
+        watched = (facts for group, facts in told.items() if group not in self.unwatched)
+        self._observe(
+            {local_day(f.at, zone) for facts in watched for f in facts.values() if f.kind not in OURS}
+        )
+        late = {group for group, facts in told.items() if _is_late(facts.values(), turns[group])}
+        recount.arrive(everything)
+        recount.follow(_ids(facts for group, facts in told.items() if group not in late))
+        for group in sorted(late):
+            days = (self.days_touched(fact, zone) for fact in told[group].values())
+            self.rebuild(group, set().union(*days), zone)
 
     # ------------------------------------------------------------ whole days
 
@@ -190,8 +166,11 @@ class RollUp:
 
     def observe(self, group: str, days: Collection[date]) -> None:
         """The platform told us something on these days: silence on them is silence."""
-        rows = [{"day": day.isoformat()} for day in sorted(set(days))]
-        if rows and group not in self.unwatched:
+        if group not in self.unwatched:
+            self._observe(days)
+
+    def _observe(self, days: Collection[date]) -> None:
+        if rows := [{"day": day.isoformat()} for day in sorted(set(days))]:
             self._connection.execute(
                 insert_into(self._connection, observed_day).on_conflict_do_nothing(index_elements=["day"]),
                 rows,
@@ -322,8 +301,6 @@ _ANSWERED_LATE = (
     update(member_day).where(*_WHOSE, member_day.c.answered == UNANSWERED).values(answered=ANSWERED_LATE)
 )
 
-_SAME_TURN = update(member_day).where(*_WHOSE).values(turns=member_day.c.turns - 1)
-
 _NEW_DAY: Any = bindparam("on_day", type_=String)
 _KEEPS = (group_turn.c.stale_day != "") & (group_turn.c.stale_day <= _NEW_DAY)
 _MARKED = {"stale_day": case((_KEEPS, group_turn.c.stale_day), else_=_NEW_DAY)}
@@ -366,8 +343,14 @@ def _missing(rows: Sequence[Any], others: Sequence[Any]) -> list[tuple[str, date
     return [(who, date.fromisoformat(day)) for who, day in sorted(left)]
 
 
-def _moment(fact: Activity) -> tuple[int, str]:
-    return to_ms(fact.at), fact.key
+def _ids(heaps: Iterable[Mapping[int, Activity]]) -> list[int]:
+    return [number for heap in heaps for number in heap]
+
+
+def _is_late(facts: Collection[Activity], turn: tuple[str, int]) -> bool:
+    """Did somebody speak before, or at the instant, another had already been heard?"""
+    first = min((fact.at for fact in facts if fact.is_talk), default=None)
+    return bool(turn[0]) and first is not None and to_ms(first) <= turn[1]
 
 
 def _stretches(days: Collection[date]) -> Iterator[tuple[date, date]]:
