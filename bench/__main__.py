@@ -1,4 +1,4 @@
-"""All benchmarks, or those named: ``python -m bench [intake] [planning] [drain] [rehearsal] [claims] [dispatch]``.
+"""All benchmarks, or those named: ``python -m bench [intake] [planning] [drain] [rehearsal] [claims] [dispatch] [activity]``.
 
 Each prints its floor of the same run; one after another, each in a process of its own.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-BENCHES = ("dispatch", "claims", "planning", "drain", "rehearsal", "intake")
+BENCHES = ("dispatch", "claims", "planning", "drain", "rehearsal", "intake", "activity")
 
 if __name__ == "__main__":
     wanted = sys.argv[1:] or list(BENCHES)

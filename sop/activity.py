@@ -98,6 +98,11 @@ class Activity:
         """Does it make the member active on that day?"""
         return self.kind in PARTICIPATION and bool(self.member)
 
+    @property
+    def weight(self) -> int:
+        """What it adds to a day: one contribution, or nothing."""
+        return int(self.counts)
+
 
 class Spoken(Protocol):
     """Anything that tells who said what, where and when."""

@@ -236,6 +236,12 @@ class ActivityStore:
         """What happened in a group, the newest first."""
         return self._newest(activity.c.group_id == group, limit)
 
+    def page(self, after: int, limit: int, *, group: str = "") -> list[tuple[int, Activity]]:
+        """The next facts of the log, as they were written, each with its number; of one group where it is named."""
+        here = [activity.c.group_id == group] if group else []
+        query = select(activity).where(activity.c.id > after, *here).order_by(activity.c.id).limit(limit)
+        return [(row.id, _activity(row)) for row in self._connection.execute(query)]
+
     def did_since(
         self, member_id: str, kinds: Collection[str], since: datetime, until: datetime
     ) -> list[Activity]:

@@ -9,9 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
-from functools import lru_cache
-from zoneinfo import ZoneInfo
+from datetime import date, timedelta
 
 from sqlalchemy import Connection, text
 
@@ -29,14 +27,12 @@ from sop.activity import (
 from sop.engagement import MEMBER_FADE
 from sop.group import GroupKind
 from storage.instant import MILLISECOND, to_ms
+from storage.local_day import A_DAY, day_number
 
 EPOCH_DAY = date(1970, 1, 1)
-A_DAY = timedelta(days=1) // MILLISECOND
 REACH = (15 * A_DAY // 24, 39 * A_DAY // 24)  # where a local day may lie about the same day of UTC, and a bit
-FROM, TO = 631_152_000, 3_155_760_000  # 1990 to 2070, in seconds
 ALL_STALE = "1970-01-01"  # scores of every day are
 AT_ONCE = 200_000  # facts added up in one transaction: others want to write too
-STEP = 5 * 86_400  # no clock is put forward and back within so few days
 
 _WORDS: Mapping[str, Mapping[str, str]] = {
     "sqlite": {
@@ -56,39 +52,6 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "greatest": "greatest",
     },
 }
-
-
-@lru_cache(maxsize=64)
-def offsets(zone: str) -> tuple[tuple[int, int], ...]:
-    """Since which instant a zone is how far ahead of UTC, both in milliseconds, the latest first."""
-    place = ZoneInfo(zone)
-    found = [(0, _ahead(place, FROM))]
-    for second in range(FROM, TO, STEP):
-        if (then := _ahead(place, second + STEP)) != found[-1][1]:
-            found.append((_change(place, second, second + STEP) * 1000, then))
-    return tuple(reversed(found))
-
-
-def _change(place: ZoneInfo, since: int, until: int) -> int:
-    """The second from which clocks show what they show at ``until``."""
-    while until - since > 1:
-        middle = (since + until) // 2
-        same = _ahead(place, middle) == _ahead(place, until)
-        since, until = (since, middle) if same else (middle, until)
-    return until
-
-
-def _ahead(place: ZoneInfo, second: int) -> int:
-    return (datetime.fromtimestamp(second, place).utcoffset() or timedelta(0)) // MILLISECOND
-
-
-def day_number(zone: str, at: str = "happened_at") -> str:
-    """The SQL for the local day of an instant, counted from 1970."""
-    *recent, (_, first) = offsets(zone)
-    if not recent:
-        return f"({at} + {first}) / {A_DAY}"
-    cases = " ".join(f"WHEN {at} >= {since} THEN {ahead}" for since, ahead in recent)
-    return f"({at} + CASE {cases} ELSE {first} END) / {A_DAY}"
 
 
 def _quoted(kinds: Collection[str]) -> str:
@@ -153,7 +116,7 @@ ON CONFLICT (group_id, day, member) DO UPDATE SET
 _FIRSTS = """
 INSERT INTO member_first (group_id, member, day)
 SELECT group_id, member, min(day) FROM ({source}) AS seen WHERE true GROUP BY group_id, member
-ON CONFLICT (group_id, member) DO UPDATE SET day = excluded.day WHERE excluded.day < member_first.day"""
+ON CONFLICT (group_id, member) DO UPDATE SET day = excluded.day WHERE excluded.day {sign} member_first.day"""
 
 _JOINS = f"""
 SELECT group_id, member, {{iso}} AS day FROM activity
@@ -172,10 +135,24 @@ SELECT group_id, member, sum({_FADED.format(gap="(number - newest)")}), {{iso}}
 FROM (SELECT group_id, member, number, max(number) OVER (PARTITION BY group_id, member) AS newest
     FROM ({{days}}) AS days) AS aged
 WHERE true GROUP BY group_id, member, newest
-ON CONFLICT (group_id, member) DO UPDATE SET
+ON CONFLICT (group_id, member) DO UPDATE SET"""
+_IN_PLACE = """
+    energy = excluded.energy, energy_day = excluded.energy_day
+WHERE abs(member_score.energy - excluded.energy) > 1e-9 OR member_score.energy_day <> excluded.energy_day"""
+_ON_TOP = f"""
     energy = member_score.energy * {_FADED.format(gap="{least}(0, {kept} - {told})")}
         + excluded.energy * {_FADED.format(gap="{least}(0, {told} - {kept})")},
     energy_day = {{greatest}}(member_score.energy_day, excluded.energy_day)"""
+
+_CAME = """EXISTS (
+    SELECT 1 FROM member_day AS came WHERE came.member = {table}.member AND came.group_id = {table}.group_id)"""
+_SPENT = "UPDATE member_score SET energy = 0 WHERE {here} AND energy > 0 AND NOT " + _CAME.format(
+    table="member_score"
+)
+_NEVER_CAME = f"""
+DELETE FROM member_first WHERE {{here}} AND NOT {_CAME.format(table="member_first")} AND NOT EXISTS (
+    SELECT 1 FROM activity AS joining
+    WHERE joining.member = member_first.member AND joining.group_id = member_first.group_id AND kind = 'joined')"""
 
 _LAST_TURN = f"""
 UPDATE group_turn SET
@@ -269,12 +246,13 @@ class Recount:
         self.lock(groups)
         self._run(f"DELETE FROM member_day WHERE {here}", some)
         days = self._add_days(here, some)
-        self._run(f"DELETE FROM member_first WHERE {here}", some)
-        self._add_firsts(f"SELECT group_id, member, day FROM member_day WHERE {here}", some)
-        self._add_firsts(_JOINS.format(iso=self._words["iso"].format(self._day), here=here), some)
-        self._run(f"UPDATE member_score SET energy = 0 WHERE {here}", some)
+        joins = _JOINS.format(iso=self._words["iso"].format(self._day), here=here)
+        source = f"SELECT group_id, member, day FROM member_day WHERE {here} UNION ALL {joins}"
+        self._add_firsts(source, some, "<>")
+        self._run(_NEVER_CAME.format(here=here), some)
         numbered = f"SELECT group_id, member, {self._number('day')} AS number FROM member_day WHERE {here}"
-        self._add_energy(numbered, some)
+        self._run(self._energy_of(numbered) + _IN_PLACE, some)
+        self._run(_SPENT.format(here=here), some)
         self.find_last_turns(groups, ALL_STALE)
         if watched:
             self._observe(here, some)
@@ -316,7 +294,7 @@ class Recount:
         iso = self._words["iso"].format("told.number")
         self._add_firsts(f"SELECT group_id, member, {iso} AS day FROM ({numbered}) AS told", new)
         self._add_energy(_NEW_DAYS.format(numbered=numbered, day=iso), new)
-        self._add_days(here, new)
+        self._add_days(here, new, stands=True)
         self._turn_over(here, new)
 
     def arrive(self, facts: Sequence[int]) -> None:
@@ -343,25 +321,29 @@ class Recount:
 
     # ------------------------------------------------------------ one table each
 
-    def _add_days(self, here: str, some: Mapping[str, object], only: str = "true") -> int:
-        """What was said and what was done, added to what stands."""
+    def _add_days(
+        self, here: str, some: Mapping[str, object], only: str = "true", *, stands: bool = False
+    ) -> int:
+        """What was said and what was done; ``stands``: added to what was before."""
         iso, upsert = self._words["iso"].format("number"), self._upsert()
         talk = _TALK.format(day=self._day, key=self._words["key"], here=here)
-        said = self._run(_SAID.format(iso=iso, talk=talk, only=only, upsert=upsert, **self._sizes), some)
+        said = _SAID.format(iso=iso, talk=talk, only=only, upsert=upsert if stands else "", **self._sizes)
         did = _DID.format(iso=iso, day=self._day, here=here, only=only, upsert=upsert, **self._sizes)
-        return said + self._run(did, some)
+        return self._run(said, some) + self._run(did, some)
 
     def _upsert(self) -> str:
         number = self._number("excluded.day")
         return _UPSERT.format(number=number, day=self._day, **self._sizes)
 
-    def _add_firsts(self, source: str, some: Mapping[str, object]) -> None:
-        self._run(_FIRSTS.format(source=source), some)
+    def _add_firsts(self, source: str, some: Mapping[str, object], sign: str = "<") -> None:
+        self._run(_FIRSTS.format(source=source, sign=sign), some)
 
     def _add_energy(self, days: str, some: Mapping[str, object]) -> None:
         kept, told = self._number("member_score.energy_day"), self._number("excluded.energy_day")
-        iso = self._words["iso"].format("newest")
-        self._run(_ENERGY.format(days=days, iso=iso, kept=kept, told=told, **self._sizes), some)
+        self._run(self._energy_of(days) + _ON_TOP.format(kept=kept, told=told, **self._sizes), some)
+
+    def _energy_of(self, days: str) -> str:
+        return _ENERGY.format(days=days, iso=self._words["iso"].format("newest"), **self._sizes)
 
     def _observe(self, here: str, some: Mapping[str, object]) -> None:
         self._run(_OBSERVED.format(source=f"SELECT day FROM member_day WHERE {here}"), some)

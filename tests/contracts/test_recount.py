@@ -17,7 +17,8 @@ from sop.engagement import energy_of
 from storage.activity import ActivityStore
 from storage.engine import Connection, Database
 from storage.group import GroupStore
-from storage.recount import A_DAY, Recount, day_number, offsets
+from storage.local_day import A_DAY, day_number, offsets
+from storage.recount import Recount
 from storage.tables import group_turn, member_day, member_first, member_score, observed_day
 
 SPRING = datetime(2026, 3, 28, 21, 0, tzinfo=UTC)  # three hours before clocks go forward in London
