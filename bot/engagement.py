@@ -7,12 +7,12 @@ import io
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
 from sop.activity import local_day
-from sop.engagement import PARTS, Score
+from sop.engagement import PARTS, Score, explain
 from sop.errors import Misconfigured, NotFound
 from sop.formula import STANDARD, Formula
 from sop.group import Group, GroupKind
@@ -22,8 +22,10 @@ from storage.group import GroupStore
 from storage.recount import Recount, Share, shares
 
 COLUMNS = (
-    "group", "as_of_date", "score", *PARTS, "label", "coverage", "members", "messages", "flood_days", "notes", "formula",
+    "group", "as_of_date", "score", *PARTS, "label", "coverage", "members", "messages", "flood_days", "notes", "formula", "confidence",
+    "why",
 )  # fmt: skip
+WEEK = timedelta(days=7)
 AT_ONCE = 50  # pairs scored in one look at the database
 
 
@@ -41,6 +43,7 @@ class Scored:
 
     pair: Pair
     score: Score
+    why: str
 
     def cells(self) -> dict[str, object]:
         found = self.score
@@ -56,6 +59,8 @@ class Scored:
             "flood_days": found.excluded.flood_days,
             "notes": " ".join(found.notes),
             "formula": found.formula,
+            "confidence": found.confidence,
+            "why": self.why,
         }
 
 
@@ -76,7 +81,7 @@ async def score_groups(
         if not known:
             raise NotFound("group", group)
     pairs = [Pair(one.id, as_of or local_day(now, one.zone or zone)) for one in known]
-    return await score_pairs(db, pairs, now=now, zone=zone, coverage=coverage, formula=formula)
+    return await score_pairs(db, pairs, now=now, zone=zone, coverage=coverage, formula=formula, compared=True)
 
 
 async def score_points(
@@ -94,25 +99,41 @@ async def score_pairs(
     zone: str,
     coverage: str,
     formula: Formula = STANDARD,
+    compared: bool = False,
 ) -> list[Scored]:
+    """Each pair in its order; ``compared``: with the score of a week earlier, to say what moved it."""
     scored: list[Scored] = []
     for start in range(0, len(pairs), AT_ONCE):
         some = pairs[start : start + AT_ONCE]
         scored += await db.read(
-            partial(_score, pairs=some, now=now, zone=zone, coverage=coverage, formula=formula)
+            partial(
+                _score, pairs=some, now=now, zone=zone, coverage=coverage, formula=formula, compared=compared
+            )
         )
     return scored
 
 
 def _score(
-    connection: Connection, pairs: Sequence[Pair], now: datetime, zone: str, coverage: str, formula: Formula
+    connection: Connection,
+    pairs: Sequence[Pair],
+    now: datetime,
+    zone: str,
+    coverage: str,
+    formula: Formula,
+    compared: bool,
 ) -> list[Scored]:
     groups, store = GroupStore(connection, now), EngagementStore(connection)
     scored = []
     for pair in pairs:
         group = groups.get(pair.group) or Group(id=pair.group, kind=GroupKind.IMPORTED, zone="UTC")
-        found = store.score(group, pair.as_of, group.zone or zone, coverage=coverage, formula=formula)
-        scored.append(Scored(pair, found))
+        place = group.zone or zone
+        found = store.score(group, pair.as_of, place, coverage=coverage, formula=formula)
+        before = (
+            store.score(group, pair.as_of - WEEK, place, coverage=coverage, formula=formula)
+            if compared
+            else None
+        )
+        scored.append(Scored(pair, found, explain(found, before, formula)))
     return scored
 
 

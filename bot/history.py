@@ -6,46 +6,29 @@ A row's identity is its ``id``, or else the file's content and the line: reading
 from __future__ import annotations
 
 import asyncio
-import csv
 import gzip
 import hashlib
-import json
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, cast
+from typing import BinaryIO, cast
 
-from sop.activity import HASH_LENGTH, KINDS, TALK, Activity, hash_of, short_key
-from sop.errors import Malformed, Misconfigured
+from bot.record import BadRow, Format, Records
+from sop.activity import (
+    Activity,
+)
+from sop.errors import Misconfigured
 from storage.activity import HOME
 from storage.engine import Connection, Database
 from storage.history import HistoryStore, Person, Reading
 
-Format = Literal["csv", "jsonl"]
-
 PIECE = 5000  # lines written in one transaction: long enough to be quick, short enough to let others write
-LONGEST_LINE = 1024 * 1024
-LONGEST_NAME = 64
 SHOWN = 20  # bad rows told one by one; the others are counted
-SKEW = timedelta(days=1)  # a clock may be wrong by so much
-EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
-MILLISECONDS_FROM = 1e11  # unix times this large are not seconds
-
-YES, NO = frozenset({"1", "true", "yes"}), frozenset({"", "0", "false", "no"})
-SYNONYMS = {"": TALK, "message": TALK, "text": TALK, "join": "joined", "leave": "left"}
-
-
-@dataclass(frozen=True)
-class BadRow:
-    """A line that was skipped, and why."""
-
-    line: int
-    reason: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +49,9 @@ class ImportResult:
     new: int = 0
     bad: int = 0
     bad_rows: list[BadRow] = field(default_factory=list)
+    ahead: int = 0  # rows of this run that lie a little in the future: their clock was wrong, or ours is
     resumed_at: int = 0  # the line after which this run went on
+    refused: bool = False  # there are bad rows, and none were allowed
     already_done: bool = False
 
     @property
@@ -81,10 +66,14 @@ async def import_history(
     now: datetime,
     fmt: Format | None = None,
     zone: str = HOME,
+    strict: bool = False,
     report: Callable[[Progress], None] = lambda progress: None,
 ) -> ImportResult:
-    """Log what a file tells; bad rows are skipped and reported, a damaged file is refused before anything is written."""
-    fmt = fmt or _format_of(path)
+    """Log what a file tells; bad rows are skipped and reported, a damaged file is refused before anything is written.
+
+    ``strict``: one bad row, and nothing is written.
+    """
+    fmt = fmt or format_of(path)
     name = await asyncio.to_thread(fingerprint, path)
     reading = await db.read(lambda c: HistoryStore(c, name).reading())
     result = ImportResult(rows=reading.rows, new=reading.new, bad=reading.bad, resumed_at=reading.line)
@@ -92,16 +81,31 @@ async def import_history(
         result.already_done = True
         return result
     size = await asyncio.to_thread(_size, path)
+    names = await db.read(lambda c: HistoryStore(c, name).names())
+    if strict and await asyncio.to_thread(_find_bad, path, fmt, now, names, result):
+        return result
     with _opened(path) as (raw, text):
-        rows = _Rows(text, fmt, name, now).after(reading.line)
+        rows = Records(text, fmt, name, now, names).after(reading.line)
         while piece := await asyncio.to_thread(_piece, rows):
             reading = await db.write(partial(_write, name=name, piece=piece, since=reading, zone=zone))
             result.bad_rows.extend(piece.bad[: SHOWN - len(result.bad_rows)])
+            result.ahead += sum(fact.at > now for fact in piece.facts)
             report(Progress(bytes=min(raw.tell(), size), of=size, rows=reading.rows, bad=reading.bad))
     result.rows, result.new, result.bad = reading.rows, reading.new, reading.bad
     done = replace(reading, done=True)
     await db.write(lambda c: HistoryStore(c, name).finish(done, zone=zone))
     return result
+
+
+def _find_bad(
+    path: Path, fmt: Format, now: datetime, names: Mapping[str, Sequence[str]], result: ImportResult
+) -> bool:
+    """Read the whole file for its bad rows alone."""
+    with _opened(path) as (_, text):
+        rows = Records(text, fmt, "", now, names).after(0)
+        bad = [row for _, row in rows if isinstance(row, BadRow)]
+    result.bad, result.bad_rows, result.refused = len(bad), bad[:SHOWN], bool(bad)
+    return result.refused
 
 
 # ---------------------------------------------------------------- files
@@ -139,14 +143,20 @@ def _opened(path: Path) -> Iterator[tuple[BinaryIO, BinaryIO]]:
             yield raw, cast(BinaryIO, text)
 
 
-def _format_of(path: Path) -> Format:
+def format_of(path: Path) -> Format:
+    """What a file's name says it is."""
     suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() != ".gz"]
     last = suffixes[-1] if suffixes else ""
     if last in (".jsonl", ".ndjson", ".json"):
         return "jsonl"
     if last in (".csv", ".txt", ""):
         return "csv"
-    raise Misconfigured(f"{path.name} does not say what it is.", remedy="Add --format csv or --format jsonl.")
+    if last == ".parquet":
+        return "parquet"
+    raise Misconfigured(
+        f"{path.name} does not say what it is.",
+        remedy="Add --format csv, --format jsonl or --format parquet.",
+    )
 
 
 # ---------------------------------------------------------------- rows
@@ -164,7 +174,10 @@ class _Piece:
 
     def add(self, fact: Activity) -> None:
         self.facts.append(fact)
-        self.began[fact.group] = min(fact.at, self.began.get(fact.group, fact.at))
+        if fact.group:
+            self.began[fact.group] = min(fact.at, self.began.get(fact.group, fact.at))
+        if not fact.member:
+            return
         known = self.people.get(fact.member)
         self.people[fact.member] = Person(
             min(fact.at, known.first_seen) if known else fact.at,
@@ -197,166 +210,3 @@ def _write(connection: Connection, name: str, piece: _Piece, since: Reading, zon
     )
     store.keep(reading)
     return reading
-
-
-@dataclass
-class _Rows:
-    """The rows of a file with their line numbers; one bad line never hides the next."""
-
-    text: BinaryIO
-    fmt: Format
-    file: str
-    now: datetime
-
-    def after(self, line: int) -> Iterator[tuple[int, Activity | BadRow]]:
-        lines = self._lines()
-        columns = self._header(lines) if self.fmt == "csv" else []
-        for number, raw in lines:
-            if number <= line or (raw is not None and not raw.strip()):
-                continue
-            try:
-                yield number, self._fact(number, self._cells(raw, columns))
-            except Malformed as error:
-                yield number, BadRow(number, str(error))
-
-    def _lines(self) -> Iterator[tuple[int, bytes | None]]:
-        """Each line with its number, None for one that is too long."""
-        number = 0
-        while raw := self.text.readline(LONGEST_LINE):
-            number += 1
-            whole = raw.endswith(b"\n") or len(raw) < LONGEST_LINE
-            while not whole:
-                rest = self.text.readline(LONGEST_LINE)
-                whole = rest.endswith(b"\n") or len(rest) < LONGEST_LINE
-                raw = b""
-            yield number, raw or None
-
-    def _header(self, lines: Iterator[tuple[int, bytes | None]]) -> list[str]:
-        _, first = next(lines, (0, b""))
-        text = (first or b"").decode("utf-8-sig", "replace")
-        columns = [name.strip().lower() for name in next(csv.reader([text]), [])]
-        missing = [name for name in ("group", "ts") if name not in columns]
-        if not {"member", "author"} & set(columns):
-            missing.append("member (or author)")
-        if missing:
-            raise Misconfigured(
-                f"The first line names no column {', '.join(missing)}.",
-                remedy="It should read like: group,member,ts,id,kind,text_len,text_hash,is_bot",
-            )
-        return columns
-
-    def _cells(self, raw: bytes | None, columns: list[str]) -> Mapping[str, Any]:
-        if raw is None:
-            raise Malformed(f"the line is longer than {LONGEST_LINE} bytes")
-        try:
-            text = raw.decode("utf-8-sig").rstrip("\r\n")
-        except UnicodeDecodeError as error:
-            raise Malformed("the line is not UTF-8 text") from error
-        if "\x00" in text:
-            raise Malformed("the line holds a NUL character")
-        return _csv_cells(text, columns) if self.fmt == "csv" else _json_cells(text)
-
-    def _fact(self, line: int, cells: Mapping[str, Any]) -> Activity:
-        group = _name(cells, "group")
-        member = _name(cells, "member" if cells.get("member") else "author")
-        kind = _kind(cells)
-        identity = str(cells.get("id") or "").strip()
-        text = cells.get("text")
-        told = str(text) if isinstance(text, str) else ""
-        return Activity(
-            key=short_key(f"import:{group}:{identity}" if identity else f"import:{self.file}:{line}"),
-            kind="bot_spoke" if kind == TALK and _yes(cells, "is_bot") else kind,
-            at=_instant(cells.get("ts"), self.now),
-            member=member,
-            group=group,
-            level="import",
-            ref=str(cells.get("reply_to") or "")[:160],
-            text_hash=_hash(cells) or hash_of(told),
-            text_len=_length(cells) or len(told),
-        )
-
-
-def _csv_cells(text: str, columns: list[str]) -> Mapping[str, Any]:
-    try:
-        cells = next(csv.reader([text], strict=True), [])
-    except csv.Error as error:
-        raise Malformed(f"the line is no CSV ({error})") from error
-    if len(cells) != len(columns):
-        raise Malformed(f"{len(cells)} cells where the first line names {len(columns)} columns")
-    return dict(zip(columns, cells, strict=True))
-
-
-def _json_cells(text: str) -> Mapping[str, Any]:
-    try:
-        cells = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise Malformed(f"the line is no JSON ({error})") from error
-    if not isinstance(cells, dict):
-        raise Malformed("the line is no JSON object")
-    return cells
-
-
-def _name(cells: Mapping[str, Any], column: str) -> str:
-    value = cells.get(column)
-    if isinstance(value, bool) or not isinstance(value, (str, int)):
-        raise Malformed(f"{column} is missing")
-    name = str(value).strip()
-    if not name:
-        raise Malformed(f"{column} is missing")
-    if len(name) > LONGEST_NAME:
-        raise Malformed(f"{column} is longer than {LONGEST_NAME} characters")
-    return name
-
-
-def _kind(cells: Mapping[str, Any]) -> str:
-    told = str(cells.get("kind") or "").strip().lower()
-    kind = SYNONYMS.get(told, told)
-    if kind not in KINDS:
-        raise Malformed(f"kind {told[:24]!r} is not known; leave it empty for a message")
-    return kind
-
-
-def _yes(cells: Mapping[str, Any], column: str) -> bool:
-    told = str(cells.get(column) if cells.get(column) is not None else "").strip().lower()
-    if told not in YES | NO:
-        raise Malformed(f"{column} is {told[:24]!r}, expected 0 or 1")
-    return told in YES
-
-
-def _instant(told: Any, now: datetime) -> datetime:
-    """An instant from ISO-8601 (UTC where it names no zone) or unix seconds or milliseconds."""
-    text = "" if told is None or isinstance(told, bool) else str(told).strip()
-    if not text:
-        raise Malformed("ts is missing")
-    try:
-        at = _unix(float(text)) if _is_number(text) else datetime.fromisoformat(text)
-        at = (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError, OSError) as error:
-        raise Malformed(f"ts {text[:40]!r} is no ISO-8601 instant and no unix time") from error
-    if not at >= EARLIEST:
-        raise Malformed(f"ts {text[:40]!r} lies before 1990")
-    if at > now + SKEW:
-        raise Malformed(f"ts {text[:40]!r} lies in the future")
-    return at
-
-
-def _is_number(text: str) -> bool:
-    whole = text.lstrip("+-").replace(".", "", 1)
-    return whole.isascii() and whole.isdigit() and "-" not in text[1:]
-
-
-def _unix(number: float) -> datetime:
-    seconds = number / 1000 if abs(number) >= MILLISECONDS_FROM else number
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
-
-
-def _hash(cells: Mapping[str, Any]) -> str:
-    told = "".join(str(cells.get("text_hash") or "").split())
-    return told if len(told) <= HASH_LENGTH else hash_of(told)
-
-
-def _length(cells: Mapping[str, Any]) -> int:
-    told = str(cells.get("text_len") or "0").strip()
-    if not (told.isascii() and told.isdigit() and len(told) <= 9):
-        raise Malformed(f"text_len {told[:24]!r} is no whole number")
-    return int(told)

@@ -33,6 +33,12 @@ LABELS: dict[str, str] = {
     TOO_LITTLE: "数据太少",
     PARTIAL: "数据不全：有些天没有收到任何数据",
 }
+CONFIDENCES: dict[str, str] = {"high": "高", "medium": "中", "low": "低", "none": "无"}
+WHOLE = frozenset({"archive", "import"})  # coverages that miss nothing that was said
+FEW = 6  # in groups of fewer active members what comes next is close to chance
+ONE_MEMBER = (
+    20.0  # points: among three others or more, no single member moves a group further, whatever they do
+)
 NOTES: dict[str, str] = {
     "one_person": "这个群主要靠一个人在说话，分数没有算上他。",
     "newcomer_surge": "最近的活跃一半以上来自新成员，先看看他们是不是真的留下来。",
@@ -92,6 +98,15 @@ class Score:
     excluded: Excluded = field(default_factory=Excluded)
     notes: tuple[str, ...] = ()
     formula: str = STANDARD.version
+
+    @property
+    def confidence(self) -> str:
+        """How far to trust the number: ``high``, ``medium``, ``low``, or ``none`` where there is nothing to trust."""
+        if self.label in (OBSERVING, TOO_LITTLE):
+            return "none"
+        if self.label == PARTIAL:
+            return "low"
+        return "high" if self.coverage in WHOLE and self.members >= FEW else "medium"
 
     @property
     def shown(self) -> float | None:

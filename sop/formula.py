@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from sop.errors import Misconfigured
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,3 +59,19 @@ CANDIDATE = Formula(
     stayed_after=7,
 )  # foretells better on rooms it was not chosen on, and is harder to game; to be watched beside the standard one first
 FORMULAS: dict[str, Formula] = {formula.version: formula for formula in (STANDARD, CANDIDATE)}
+
+
+def reweighed(formula: Formula, told: Mapping[str, float]) -> Formula:
+    """A formula with other weights for some parts, all scaled to add up to one; for comparing, never kept."""
+    if not told:
+        return formula
+    weights = {**dict(formula.weights), **told}
+    unknown = sorted(told.keys() - dict(formula.weights).keys())
+    if unknown or min(weights.values()) < 0 or not 0 < sum(weights.values()) < float("inf"):
+        raise Misconfigured(
+            f"The weights {dict(told)} cannot be used.",
+            remedy=f"Name some of {', '.join(dict(formula.weights))}, each with a number of 0 or more, like breadth=0.6.",
+        )
+    total = sum(weights.values())
+    scaled = tuple((part, weight / total) for part, weight in weights.items())
+    return replace(formula, version=f"{formula.version}*", weights=scaled)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, select, update
 
 from sop.activity import Activity
 from sop.group import GroupKind
@@ -44,6 +45,15 @@ class HistoryStore:
     def __init__(self, connection: Connection, file: str) -> None:
         self._connection = connection
         self._name = f"import:{file}"
+
+    def names(self) -> dict[str, list[str]]:
+        """Names of groups that are no group's id, with the ids of who bears them."""
+        rows = self._connection.execute(select(groups.c.id, groups.c.name).where(groups.c.name != "")).all()
+        ids, named = {row.id for row in rows}, defaultdict[str, list[str]](list)
+        for row in rows:
+            if row.name not in ids:
+                named[row.name].append(row.id)
+        return dict(named)
 
     def reading(self) -> Reading:
         kept = read_position(self._connection, self._name)

@@ -14,10 +14,12 @@ import pytest
 from sqlalchemy import func, select
 
 import bot.history
+import bot.record
 from bot.engagement import Pair, as_csv, as_json, read_pairs, score_groups, score_pairs, score_points
 from bot.history import ImportResult, Progress, import_history
 from sop.errors import Misconfigured, NotFound
 from storage.engine import Connection, Database
+from storage.group import GroupStore
 from storage.tables import activity, groups, member, member_day
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -158,7 +160,7 @@ async def test_many_bad_rows_are_counted_and_the_first_told(sqlite: Database, tm
 async def test_an_endless_line_harms_only_itself(
     sqlite: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bot.history, "LONGEST_LINE", 200)
+    monkeypatch.setattr(bot.record, "LONGEST_LINE", 200)
     path = tmp_path / "log.csv"
     good = "room/a,u1,2026-01-01T00:00:00Z,5,0,ff"
     path.write_text("\n".join([",".join(COLUMNS), "x" * 1000, good]), "utf-8")
@@ -231,6 +233,47 @@ async def test_in_pieces_of_any_size_the_sums_are_the_same(
 
     assert (again.rows, again.new, again.known) == (96, 0, 96)
     assert await db.read(held) == forwards
+
+
+async def test_the_name_of_a_known_group_is_not_taken_for_an_id(sqlite: Database, tmp_path: Path) -> None:
+    def meet(connection: Connection) -> None:
+        store = GroupStore(connection, NOW)
+        for group in ("wr1", "wr2"):
+            store.meet(group, kind="customer")
+            store.describe(group, name="room/a")
+
+    await sqlite.write(meet)
+
+    result = await load(sqlite, write_csv(tmp_path / "log.csv", rows(1)))
+
+    assert (result.new, result.bad) == (4, 4)
+    assert result.bad_rows[0].line == 2
+    assert "the name of a group known as wr1 and wr2; write the id" in result.bad_rows[0].reason
+
+
+async def test_in_earnest_one_bad_row_keeps_everything_out(sqlite: Database, tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "log.csv", [*rows(), {**rows()[0], "ts": "?"}])
+
+    refused = await load(sqlite, path, strict=True)
+    empty = await sqlite.read(held)
+    loaded = await load(sqlite, path)
+
+    assert (refused.refused, refused.bad, refused.bad_rows[0].line) == (True, 1, 322)
+    assert empty == (0, [])
+    assert (loaded.new, loaded.bad) == (320, 1)
+
+
+async def test_a_clock_that_runs_ahead_is_told_of_and_one_that_is_days_wrong_is_refused(
+    sqlite: Database, tmp_path: Path
+) -> None:
+    ahead = [
+        {**rows()[0], "ts": (NOW + timedelta(hours=hours)).isoformat(), "author": f"u{hours}"}
+        for hours in (-1, 3, 30)
+    ]
+
+    result = await load(sqlite, write_csv(tmp_path / "log.csv", ahead))
+
+    assert (result.new, result.ahead, result.bad) == (2, 1, 1)
 
 
 async def test_robots_are_known_as_robots_and_not_scored(sqlite: Database, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from sop.activity import ANSWERED, ANSWERED_LATE
 from sop.engagement import (
     OBSERVING,
     OK,
+    ONE_MEMBER,
     PARTIAL,
     PARTS,
     TOO_LITTLE,
@@ -27,7 +28,8 @@ from sop.engagement import (
     return_chance,
     score,
 )
-from sop.formula import CANDIDATE, FORMULAS, STANDARD, Formula
+from sop.errors import Misconfigured
+from sop.formula import CANDIDATE, FORMULAS, STANDARD, Formula, reweighed
 
 AS_OF = date(2026, 3, 29)
 LONG_AGO = AS_OF - timedelta(days=200)
@@ -281,6 +283,47 @@ def test_one_more_regular_who_comes_every_day_never_lowers_the_score(spoken: lis
 
 
 # ---------------------------------------------------------------- in words
+
+
+@given(days, st.lists(st.integers(0, 27), unique=True, min_size=1), st.booleans(), st.integers(1, 400))
+def test_one_member_moves_a_group_by_no_more_than_the_stated_bound(
+    spoken: list[tuple[str, int]], ages: list[int], fresh: bool, messages: int
+) -> None:
+    others = [row for number in range(3) for row in came(f"other{number}", number * 9)]
+    others += [row for who, age in set(spoken) for row in came(who, age)]
+    one = came("one", *ages, n=messages)
+
+    without, together = scored(others), scored(others + one, newcomers=["one"] if fresh else [])
+
+    assert abs(together.value - without.value) <= ONE_MEMBER
+
+
+def test_confidence_needs_everything_heard_and_more_than_a_handful() -> None:
+    crowd, few = everybody(8), everybody(4)
+
+    found = [
+        scored(crowd).confidence,
+        scored(few).confidence,
+        scored(crowd, coverage="bot").confidence,
+        scored(crowd, observed=WINDOW[:20]).confidence,
+        scored(crowd, began=AS_OF).confidence,
+    ]
+
+    assert found == ["high", "medium", "medium", "low", "none"]
+
+
+def test_other_weights_are_scaled_to_one_and_move_the_score_their_way() -> None:
+    other = reweighed(STANDARD, {"depth": 0.5, "breadth": 0.0})
+
+    assert sum(weight for _, weight in other.weights) == pytest.approx(1)
+    assert scored(everybody(5), formula=other).value > scored(everybody(5)).value
+    assert (other.version, reweighed(STANDARD, {})) == ("1*", STANDARD)
+
+
+@pytest.mark.parametrize("told", [{"noise": 1.0}, {"breadth": -1.0}, {"breadth": float("nan")}])
+def test_weights_that_make_no_sense_are_refused(told: dict[str, float]) -> None:
+    with pytest.raises(Misconfigured, match=r"breadth=0\.6"):
+        reweighed(STANDARD, told)
 
 
 def test_the_sentence_names_the_part_that_moved_most() -> None:
