@@ -22,6 +22,7 @@ from bot.clock import SystemClock
 from bot.planner import Planner
 from sop.render import render
 from storage import schema
+from storage.checkpoint import Checkpointer
 from storage.engine import Database, PostgresDatabase, SqliteDatabase
 from storage.instant import to_ms
 
@@ -73,6 +74,15 @@ async def words(planner: Planner) -> tuple[float, list[float]]:
     return (time.perf_counter() - started) / max(found, 1), sorted(took)
 
 
+def carried_over(db: Database) -> float:
+    """Seconds until what was written is out of SQLite's log too; whoever wrote at one go has more left of it."""
+    if not isinstance(db, SqliteDatabase):
+        return 0.0
+    started = time.perf_counter()
+    Checkpointer(make_url(db.url).database or "").carry_over()
+    return time.perf_counter() - started
+
+
 def rendering() -> float:
     """Seconds a message: a greeting by name, a day and a link, for each member their own."""
     wording = '{{ member.name | default: "朋友" }}，今天是第 {{ day }} 天，这篇只要三分钟：{{ link }}'
@@ -117,13 +127,13 @@ async def measure(url: str, count: int) -> None:
     for _ in range(ROUNDS):
         async with empty(url) as db:
             await a_tenth_due(db, count, SystemClock().now())
-            bare_s.append(await floor(db))
+            bare_s.append(await floor(db) + carried_over(db))
         async with empty(url) as db:
             await a_tenth_due(db, count, SystemClock().now())
             before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
             planner = planner_over(db)
             took, held = await ours(planner)
-            ours_s.append(took)
+            ours_s.append(took + carried_over(db))
             longest = max(longest, held[-1])
             assert await db.read(said) == count // 10
             grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before

@@ -31,6 +31,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from sop.errors import Misconfigured
+from storage.checkpoint import Checkpointer
 
 T = TypeVar("T")
 Work = Callable[[Connection], T]
@@ -117,7 +118,7 @@ class _Job:
 
 @dataclass(eq=False)
 class SqliteDatabase:
-    """WAL, synchronous FULL, one writer thread, a few reader threads."""
+    """WAL, synchronous FULL, one writer thread, a few reader threads, and one that carries the log over."""
 
     url: str
     dialect: str = "sqlite"
@@ -147,7 +148,8 @@ class SqliteDatabase:
                 remedy="Check that the folder can be written to and the disk is not full, or change storage.database.",
                 field="storage.database",
             ) from error
-        self._writer = writer
+        self._writer, self._checkpointer = writer, Checkpointer(path or "")
+        self._checkpointer.start()
         self._thread.start()
         return self
 
@@ -157,6 +159,7 @@ class SqliteDatabase:
         self._closing = True
         self._asked.put(None)
         await asyncio.to_thread(self._thread.join)
+        await asyncio.to_thread(self._checkpointer.stop)
         self._readers.shutdown(wait=True)
         for connection in self._opened:
             connection.close()
@@ -214,6 +217,7 @@ class SqliteDatabase:
             raw.execute(f"PRAGMA synchronous = {self.synchronous}")
             raw.execute("PRAGMA busy_timeout = 5000")
             raw.execute("PRAGMA cache_size = -32000")
+            raw.execute("PRAGMA wal_autocheckpoint = 0")
 
         @event.listens_for(engine, "begin")
         def _begin(connection: Connection) -> None:
@@ -226,6 +230,7 @@ class SqliteDatabase:
     def _write_forever(self) -> None:
         while jobs := self._next_jobs():
             self._run(jobs) if jobs[0].work else self._execute(jobs[0])
+            self._checkpointer.written()
             by_loop: dict[asyncio.AbstractEventLoop, list[_Job]] = {}
             for job in jobs:
                 by_loop.setdefault(job.loop, []).append(job)
