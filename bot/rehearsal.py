@@ -57,7 +57,9 @@ async def rehearse(
     def read(after: str, connection: Connection) -> list[Walker]:
         return store(connection).page(template, after)
 
-    size, batches = await db.read(lambda c: (store(c).size(template), store(c).batches()))
+    size, batches, invites = await db.read(
+        lambda c: (store(c).size(template), store(c).batches(), store(c).invites(template))
+    )
     stage = Stage(
         template=template,
         start=start,
@@ -69,6 +71,7 @@ async def rehearse(
         hour_hold_out=house.hour_hold_out,
         group_send_limit=house.group_send_limit,
         batches=batches,
+        invites=invites,
     )
     rehearsal, summary = Rehearsal(stage), Summary(stage)
     while page := await db.read(partial(read, after)):
@@ -88,7 +91,7 @@ def row(template: Template, scene: Scene, zone: str) -> tuple[str, ...]:
     cells = (
         scene.whom,
         scene.called,
-        template.steps[scene.step].id,
+        template.sayings[scene.step].id,
         f"{local(scene.planned, zone):%Y-%m-%d %H:%M}",
         f"{local(scene.at, zone):%Y-%m-%d %H:%M}",
         str(scene.outcome),

@@ -32,7 +32,17 @@ def reach(member: str, signal: Signal | None, ctx: Context, *, tag: str = "") ->
         return
     for template in ctx.tx.templates.running():
         if template.subject is Subject.MEMBER and template.goal and _is_it(template.goal, signal, tag):
-            ctx.tx.experiments.reached(template.id, member, template.goal.within_days)
+            for journey, version in ctx.tx.experiments.reached(
+                template.id, member, template.goal.within_days
+            ):
+                _finish(ctx, template.id, version, journey)
+
+
+def _finish(ctx: Context, template: str, version: int, journey: int) -> None:
+    """Where the version somebody walks says so, the goal is their end."""
+    walked = ctx.tx.templates.read(template, version)
+    if walked is not None and walked.finish.on_goal:
+        ctx.tx.journeys.finish(walked, [journey], by_goal=True)
 
 
 def _is_it(goal: Goal, signal: Signal | None, tag: str) -> bool:

@@ -194,7 +194,12 @@ def _finish(form: Form | None, template: Form, subject: Subject) -> Finish:
         form.text("chain", longest=64),
         form.text("invite", longest=64),
         form.text("invite_text", longest=LONGEST_TEXT),
+        form.flag("on_goal"),
     )
+    if finish.on_goal and not template.has("goal"):
+        form.wrong(
+            "on_goal", "没有写目标，也就没有达成的时候", expected='先写 [goal]，例如 signal = "order.paid"'
+        )
     if (finish.invite or finish.invite_text) and subject is Subject.GROUP:
         form.wrong("invite" if finish.invite else "invite_text", "群不能进群", expected="只用在成员的模板里")
     if finish.invite_text and not finish.invite:

@@ -80,6 +80,7 @@ KEYS: dict[str, Key] = {
     "finish.chain": Key("接着进入的另一份模板的 id", 'chain = "weekly_pick"'),
     "finish.invite": Key("请成员加入的群：入群活码的名称，或者群名", 'invite = "老友群"'),
     "finish.invite_text": Key("邀请的话；不写就用现成的一句", 'invite_text = "来老友群坐坐：{{ link }}"'),
+    "finish.on_goal": Key("true 或 false：true 就在达成目标那一刻做，走完时不再做第二次", "on_goal = true"),
     "guard": Key("护栏：伤到太多人就自动暂停，一张 [guard] 表", "[guard]\nopt_outs = 0.03"),
     "guard.off": Key("true 或 false：true 就不自动暂停", "off = true"),
     "guard.opt_outs": Key("退订的人占多少就暂停，0.001 到 1 的小数，不写是 0.05", "opt_outs = 0.03"),

@@ -147,6 +147,7 @@ def _finish(finish: Finish) -> dict[str, Any]:
             "chain": finish.chain,
             "invite": finish.invite,
             "invite_text": finish.invite_text,
+            "on_goal": finish.on_goal or None,
         }
     )
 

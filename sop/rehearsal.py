@@ -18,6 +18,7 @@ from typing import Any
 from sop.audience import Facts
 from sop.consent import Consent
 from sop.experiment import arm_of
+from sop.finish import NO_WAY, STILL_WELCOME
 from sop.group import Group
 from sop.hour import PRIOR, Best, Rates, choice
 from sop.interaction import menu
@@ -111,11 +112,14 @@ class Stage:
     hour_hold_out: float = 0.1
     group_send_limit: Span = Span.MONTH
     batches: frozenset[str] = frozenset()  # coupon batches there are
+    invites: frozenset[str] | None = (
+        frozenset()
+    )  # the names of the groups one is asked into; None without a way in
 
     @property
     def limits(self) -> list[str]:
         """What the platform takes at most on the channels of this template, a line each."""
-        channels = [step.channel or Channel.GROUP_SEND for step in self.template.steps]
+        channels = [step.channel or Channel.GROUP_SEND for step in self.template.sayings]
         return told(channels, self.group_send_limit)
 
     @property
@@ -185,7 +189,7 @@ class Rehearsal:
             yield from scenes
 
     def _counts(self, scene: Scene) -> bool:
-        return self.stage.template.steps[scene.step].marketing and scene.channel is not Channel.WELCOME
+        return self.stage.template.sayings[scene.step].marketing and scene.channel is not Channel.WELCOME
 
     def due(self, journey: Journey, rates: Rates) -> DueStep | None:
         """When the journey goes on; worked out once for all who began together, unless it waits for what was said."""
@@ -255,6 +259,23 @@ class _Walk:
         if wait is not None:
             self._push(max(wait.at, self._journey.changed or self._journey.anchor))
 
+    def _invite(self, now: datetime) -> Iterator[Scene]:
+        """What follows the end is said like a step, to whom is not in the group yet."""
+        template, to, groups = self._stage.template, self._walker.to, self._stage.invites
+        if not template.finish.invite or not isinstance(to, Member) or to.groups & (groups or frozenset()):
+            return
+        at = len(template.steps)
+        wait = DueStep(index=at, step=template.sayings[at], at=now, deadline=now + STILL_WELCOME)
+        message = (
+            self._write(wait, now, "")
+            if groups is not None
+            else Unsaid(NO_WAY.format(template.finish.invite))
+        )
+        if isinstance(message, Unsaid):
+            yield self._missed(wait, now, Outcome.UNSAID, message.reason)
+        else:
+            self._push(not_before(message.channel, now) or now, message)
+
     def _plan(self, now: datetime) -> Iterator[Scene]:
         template, stage = self._stage.template, self._stage
         to, journey = self._walker.to, self._journey
@@ -262,7 +283,7 @@ class _Walk:
             return
         if journey.deciding:
             self._journey = journey.decided(template, None, now)
-            self._await_step()
+            yield from self._go_on(now)
             return
         wait = self._rehearsal.due(journey, self._walker.rates)
         if wait is None:
@@ -281,7 +302,12 @@ class _Walk:
             outcome = Outcome.ASKED if decided is Fate.ASKED else Outcome.SKIPPED
             yield self._missed(wait, now, outcome, note)
         self._journey = journey.advanced(template, now, said=said)
+        yield from self._go_on(now)
+
+    def _go_on(self, now: datetime) -> Iterator[Scene]:
         self._await_step()
+        if self._journey.state is JourneyState.DONE:
+            yield from self._invite(now)
 
     def _write(self, wait: DueStep, now: datetime, note: str) -> _Waiting | Unsaid:
         to, step = self._walker.to, wait.step

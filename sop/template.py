@@ -332,12 +332,16 @@ INVITATION = "你好，邀请你加入「{}」。点开下面的二维码，长�
 
 @dataclass(frozen=True)
 class Finish:
-    """What happens to who has walked to the end: tags are added, they are asked into a group, and begin another template."""
+    """What happens to who has walked to the end: tags are added, they are asked into a group, and begin another template.
+
+    With ``on_goal`` it happens as soon as they reach the goal, and then not again at the end.
+    """
 
     tags: tuple[str, ...] = ()
     chain: str = ""
     invite: str = ""  # a way into a group, or the group, by its name
     invite_text: str = ""  # the operators' own words
+    on_goal: bool = False
 
     def invitation(self, url: str) -> Step:
         """What asks somebody into the group, as a step after the last one; ``url`` shows the way in."""
@@ -405,8 +409,13 @@ class Template:
         ends = () if self.exit.tags is None else (self.exit.tags,)
         return (*self.audience.expressions, *ends, *variants)
 
+    @property
+    def sayings(self) -> tuple[Step, ...]:
+        """Every step, and behind them what the end says."""
+        return (*self.steps, self.finish.invitation("https://")) if self.finish.invite else self.steps
+
     def step(self, step_id: str) -> Step | None:
-        return next((step for step in self.steps if step.id == step_id), None)
+        return next((step for step in self.sayings if step.id == step_id), None)
 
     def place(self, step_id: str) -> int:
         """The index of a step; of the end, and of a step that is not there, the number of steps."""

@@ -18,9 +18,12 @@ class ExperimentStore:
         self._connection = connection
         self._now = now
 
-    def reached(self, template: str, member: str, within_days: int) -> None:
-        """A member did what a template is for; each journey that began in time has reached its goal, the first time counts."""
-        self._connection.execute(
+    def reached(self, template: str, member: str, within_days: int) -> list[tuple[int, int]]:
+        """A member did what a template is for; each journey that began in time has reached its goal, the first time counts.
+
+        Returns those that have now, and whose end has not been reached: journey and version.
+        """
+        rows = self._connection.execute(
             update(journey)
             .where(
                 journey.c.whom == member,
@@ -30,7 +33,10 @@ class ExperimentStore:
                 journey.c.anchor_at <= to_ms(self._now),
             )
             .values(goal_at=to_ms(self._now))
+            .returning(journey.c.id, journey.c.version, journey.c.state)
         )
+        unended = (JourneyState.ACTIVE, JourneyState.EXITED)
+        return [(row.id, row.version) for row in rows if row.state in unended]
 
     def tallies(self, template: Template) -> dict[str, Tally]:
         """By arm, the hold-out among them: those whose time for the goal is over, and who of them reached it."""

@@ -56,7 +56,7 @@ class FunnelStore:
                 counts[step][stage] = count
         return [
             StepLine(step.id, counts[step.id], dict(kept[step.id].most_common()))
-            for step in self._template.steps
+            for step in self._template.sayings
         ]
 
     def _messages(self) -> Iterator[tuple[str, str, str, int]]:

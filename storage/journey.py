@@ -18,6 +18,7 @@ from storage.instant import from_ms, to_ms
 from storage.tables import journey
 
 FINISH = "journey.finish"  # the wait, no longer than a moment, for what follows the end of a journey
+BY_GOAL = "by_goal"  # what a wait of :data:`FINISH` says when the goal brought it about
 ANY_TIME = Best()
 UNDER_WAY = (JourneyState.ACTIVE, JourneyState.HELD_OUT)
 _UNDER_WAY = journey.c.state.in_(UNDER_WAY)
@@ -127,11 +128,19 @@ class JourneyStore:
                 update(journey).where(journey.c.id == one.id, _UNDER_WAY).values(heard=heard)
             )
 
-    def finish(self, template: Template, ids: Collection[int]) -> None:
-        """Let what follows the end of a template happen, where something does."""
-        if template.finish != Finish():
-            waits = [Due(what=FINISH, whom=str(one), occurrence="", at=self._now) for one in ids]
-            DueStore(self._connection).add(*waits)
+    def finish(self, template: Template, ids: Collection[int], *, by_goal: bool = False) -> None:
+        """Let what follows the end of a template happen, where something does; what the goal brought about does not again."""
+        if template.finish == Finish():
+            return
+        if template.finish.on_goal and not by_goal:
+            ids = self._without_goal(ids)
+        data = {BY_GOAL: "yes"} if by_goal else {}
+        waits = [Due(what=FINISH, whom=str(one), occurrence="", at=self._now, data=data) for one in ids]
+        DueStore(self._connection).add(*waits)
+
+    def _without_goal(self, ids: Collection[int]) -> list[int]:
+        chosen = select(journey.c.id).where(journey.c.id.in_(ids), journey.c.goal_at.is_(None))
+        return sorted(self._connection.scalars(chosen))
 
     def by_version(self, template: str) -> dict[int, dict[int, int]]:
         """Of the journeys under way: version → next step → how many."""

@@ -23,6 +23,7 @@ from storage.kf import KfStore, Place
 from storage.member import MemberStore
 from storage.policy import lately, quota_of
 from storage.tables import coupon_batch, member, outbox
+from storage.way import WayStore
 from storage.zone import ZoneStore
 
 PAGE = 1000  # members read at a time
@@ -45,6 +46,15 @@ class RehearsalStore:
     def batches(self) -> frozenset[str]:
         """The coupon batches there are."""
         return frozenset(self._connection.scalars(select(coupon_batch.c.id)))
+
+    def invites(self, template: Template) -> frozenset[str] | None:
+        """The names of the groups that its end asks members into; None when nothing leads there."""
+        name = template.finish.invite
+        way = WayStore(self._connection, self._now).into(name) if name else None
+        if way is None or not way.image:
+            return None if name else frozenset()
+        groups = GroupStore(self._connection, self._now).all()
+        return frozenset(group.name for group in groups if group.id in way.way.groups)
 
     def page(self, template: Template, after: str = "", limit: int = PAGE) -> list[Walker]:
         """The next members in the order of their ids; all groups at once for a template of groups."""

@@ -9,17 +9,20 @@ from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, update
 
-from sop.errors import Conflict, NotFound, Unapproved
+from sop.errors import Conflict, NotFound, TemplateError, Unapproved
 from sop.file import read
+from sop.finish import problem_of
 from sop.journey import next_slot
 from sop.passed import Passed, read_passed
 from sop.template import Template
 from sop.version import VersionState, own_review, unapproved
 from storage.audience import AudienceStore
 from storage.due import Due, DueStore
+from storage.group import GroupStore
 from storage.instant import from_ms, maybe_from_ms, to_ms
 from storage.position import read_position, write_position
 from storage.tables import template
+from storage.way import WayStore
 
 DRAFT, REVIEWED, PUBLISHED, RETIRED = VersionState
 SLOT = "slot"  # the wait for the instant at which the clock starts a template
@@ -94,15 +97,24 @@ class TemplateStore:
         if why:
             raise Unapproved(why)
 
+    def _inviting(self, saved: Saved) -> None:
+        """Refuse a version that would invite to a group nobody can be invited to."""
+        name = compiled(saved.text, saved.version).finish.invite
+        groups, ways = GroupStore(self._connection, self._now), WayStore(self._connection, self._now)
+        if name and (problem := problem_of(saved.text, name, groups.all(), ways.into_groups())):
+            raise TemplateError([problem], source=saved.id)
+
     def publish(self, template_id: str, version: int, *, zone: str, by: str = "") -> Saved:
         """Make one version the published one and put its next slot on the due table; journeys under way keep theirs.
 
-        :class:`Unapproved` when its audience is so large that a second person has to agree first.
+        :class:`Unapproved` when its audience is so large that a second person has to agree first, :class:`TemplateError`
+        when it invites to a group that is not there, that is not the only one of its name, or that has no way in.
         """
         wanted = self.get(template_id, version)
         if wanted is None:
             raise NotFound("template", f"{template_id} v{version}")
         self._approved(wanted, zone)
+        self._inviting(wanted)
         priority, mine = compiled(wanted.text, version).priority, template.c.id == template_id
         self._connection.execute(
             update(template).where(mine, template.c.state == PUBLISHED).values(state=RETIRED)

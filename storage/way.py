@@ -70,6 +70,11 @@ class WayStore:
         row = self._connection.execute(select(way).where(way.c.state == state)).one_or_none()
         return None if row is None else _kept(row)
 
+    def into_groups(self) -> list[Way]:
+        """Every way into a group that is there, or is being made."""
+        kept = [one for one in self.all() if one.standing in (Standing.MAKING, Standing.READY)]
+        return [one.way for one in kept if one.way.kind is WayKind.JOIN]
+
     def into(self, name: str) -> KeptWay | None:
         """The newest way into a group that is called so, else into a group that is called so; made ones first."""
         called = {

@@ -120,7 +120,7 @@ def _show(summary: Summary) -> None:
 
 
 def _calendar(summary: Summary) -> Table:
-    steps = summary.stage.template.steps
+    steps = summary.stage.template.sayings
     table = Table("日期", *(step.name or step.id for step in steps))
     for day in sorted({day for day, _ in summary.calendar}):
         counts = [summary.calendar.get((day, index)) for index in range(len(steps))]

@@ -55,6 +55,7 @@ def preview(
     steps: list[StepPreview] = []
     for at in range(len(template.steps)):  # a wait is shown as if the step above it had just been said
         steps.append(_step(template, at, to, anchor, own_zone or zone, steps[-1].at if steps else anchor))
+    steps += _invitation(template, to, steps[-1].at if steps else anchor)
     return Preview(
         template=template,
         recipient=to.called,
@@ -62,6 +63,26 @@ def preview(
         anchor=anchor,
         steps=tuple(steps),
     )
+
+
+def _invitation(template: Template, to: Member | Group, at: datetime) -> list[StepPreview]:
+    """What the end says, to whom is not in that group yet."""
+    invite, staff = template.finish.invite, isinstance(to, Member) and to.staff
+    if not invite or invite in to.facts().groups:
+        return []
+    step = template.sayings[-1]
+    said = words(member=None, group=None, day=0, **stand_ins(template, step))
+    return [
+        StepPreview(
+            nth=len(template.sayings),
+            name="走完以后" + ("，或更早达成目标的时候" if template.finish.on_goal else ""),
+            at=at,
+            channel=channel_for(step, subject=template.subject, staff=staff),
+            variant="",
+            rendered=compose(step, to.facts(), said, personal=True, arm=""),
+            card=step.called,
+        )
+    ]
 
 
 def _step(

@@ -91,7 +91,7 @@ def _result(template_id: str, run: Run | None) -> dict[str, Any]:
     if run is None or run.summary is None:
         return found
     summary = run.summary
-    steps = [step.name or step.id for step in run.template.steps]
+    steps = [step.name or step.id for step in run.template.sayings]
     days = sorted({day for day, _ in summary.calendar})
     grid = [(day, [_number(summary.calendar.get((day, at))) for at in range(len(steps))]) for day in days]
     reasons = sorted(summary.reasons.items(), key=lambda item: -item[1].number)

@@ -190,8 +190,9 @@ async def publish(request: web.Request) -> web.Response:
     except Unapproved as error:
         saved, published = await _version(request, number)
         return await _publishing(request, saved, published, f"{error}。", status=409)
-    except TemplateError:
-        return go(f"/templates/{template_id}?version={number}", "这一版还有错误，改好才能发布。")
+    except TemplateError as error:
+        told = "；".join(map(str, error.problems))
+        return go(f"/templates/{template_id}?version={number}", f"这一版还有错误，改好才能发布：{told}")
     here.desk.woken.ring()
     return go(f"/templates/{template_id}", f"第 {number} 版已发布，新进入旅程的人会走这一版。")
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 
-from sop.errors import Conflict, NotFound
+from sop.errors import Conflict, NotFound, TemplateError
+from sop.way import Way, WayKind
 from storage.due import DueStore
 from storage.engine import Connection, Database
+from storage.group import GroupStore
 from storage.template import DRAFT, PUBLISHED, RETIRED, SLOT, TemplateStore
+from storage.way import Standing, WayStore
 from tests.contracts.world import NOW
 
 ZONE = "Asia/Shanghai"
@@ -154,3 +158,45 @@ async def test_the_newest_of_each_is_what_a_list_shows(db: Database) -> None:
     found = await db.read(lambda c: TemplateStore(c, NOW).newest_of_each())
 
     assert [(saved.id, saved.version) for saved in found] == [("a", 1), ("b", 2)]
+
+
+# ---------------------------------------------------------------- groups that are invited to
+
+INVITING = HELLO.replace("[audience]", '[finish]\ninvite = "老友群"\n[audience]')
+
+
+async def way_into(db: Database, state: str, *groups: str, standing: Standing = Standing.READY) -> None:
+    wanted = Way(state=state, name=state, kind=WayKind.JOIN, groups=groups)
+
+    def work(connection: Connection) -> None:
+        store = WayStore(connection, NOW)
+        store.add(wanted, by="阿宁")
+        store.settle(state, standing, image=f"https://q.example/{state}")
+
+    await db.write(work)
+
+
+async def test_a_group_that_is_invited_to_must_be_there_alone_and_have_a_way_in(db: Database) -> None:
+    await save(db, INVITING)
+    publish = partial(save, db, publish=1)
+    with pytest.raises(TemplateError, match="没有叫「老友群」的群或入群活码"):
+        await publish()
+    await db.write(lambda c: GroupStore(c, NOW).meet("g1", name="老友群"))
+    with pytest.raises(TemplateError, match=r"hello:7:1 finish\.invite: 「老友群」还没有入群活码"):
+        await publish()
+    await way_into(db, "dropped", "g1", standing=Standing.DROPPED)
+    with pytest.raises(TemplateError, match="还没有入群活码"):
+        await publish()
+    await way_into(db, "ready", "g1")
+
+    await publish()
+
+    assert await states(db) == [(1, PUBLISHED)]
+
+
+async def test_of_two_groups_of_one_name_neither_can_be_invited_to(db: Database) -> None:
+    await db.write(lambda c: [GroupStore(c, NOW).meet(one, name="老友群") for one in ("g1", "g2")])
+    await way_into(db, "ready", "g1")
+
+    with pytest.raises(TemplateError, match="有 2 个群都叫「老友群」"):
+        await save(db, INVITING, publish=1)

@@ -8,6 +8,7 @@ from sop.way import Way, WayKind
 from storage.errand import Errand
 from storage.tables import link
 from storage.tx import Tx
+from storage.way import Standing
 from tests.world import World, july
 
 FIRST = """
@@ -162,8 +163,10 @@ async def test_who_opted_out_before_the_end_is_not_invited(world: World) -> None
     assert lin.heard_from("linmo") == []
 
 
-async def test_an_invitation_without_a_way_says_what_is_missing(world: World) -> None:
+async def test_an_invitation_whose_way_was_taken_away_says_what_is_missing(world: World) -> None:
+    await opens_a_way(world, await world.founds("老友"))
     await world.publishes(text=INVITING)
+    await world.change(lambda tx: tx.ways.settle("friends", Standing.DROPPED))
     lin = await world.befriends("小林")
 
     await live_on(world)
