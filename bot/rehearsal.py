@@ -11,8 +11,10 @@ from functools import partial
 import structlog
 
 from handlers.context import Settings
-from sop.rehearsal import Absence, Outcome, Rehearsal, Scene, Stage, Summary, Walker
+from sop.rehearsal import Rehearsal
+from sop.rehearsed import Summary
 from sop.sender import Senders
+from sop.stage import Absence, Outcome, Scene, Stage, Walker
 from sop.template import Template
 from sop.timing import local
 from storage.engine import Connection, Database
@@ -32,6 +34,7 @@ OUTCOMES = {
     Outcome.UNSAID: "没有可说的",
     Outcome.SKIPPED: "错过了，跳过",
     Outcome.ASKED: "错过了，等运营决定",
+    Outcome.CANCELLED: "旅程先结束了，不再发",
 }
 HEAD = ("member", "name", "step", "planned", "at", "outcome", "channel", "sender", "reason", "text")
 
@@ -44,6 +47,7 @@ async def rehearse(
     now: datetime,
     start: datetime,
     days: int,
+    answer_rate: float = 0.0,
     seen: Seen = lambda walker, scenes: None,
     progress: Callable[[int, int], None] = lambda done, size: None,
 ) -> Summary:
@@ -72,6 +76,7 @@ async def rehearse(
         group_send_limit=house.group_send_limit,
         batches=batches,
         invites=invites,
+        answer_rate=answer_rate,
     )
     rehearsal, summary = Rehearsal(stage), Summary(stage)
     while page := await db.read(partial(read, after)):
@@ -110,6 +115,7 @@ class Run:
     template: Template
     days: int
     begun: datetime
+    answer_rate: float = 0.0
     done: int = 0
     size: int = 0
     rows: list[tuple[str, ...]] = field(default_factory=list)
@@ -136,12 +142,20 @@ class Rehearsals:
         return self._runs.get((who, template))
 
     def start(
-        self, db: Database, template: Template, settings: Settings, *, who: str, now: datetime, days: int
+        self,
+        db: Database,
+        template: Template,
+        settings: Settings,
+        *,
+        who: str,
+        now: datetime,
+        days: int,
+        answer_rate: float = 0.0,
     ) -> Run:
         """Play a template in the background; one that plays already for the same operator is stopped."""
         self.stop(who, template.id)
         self._forget(now)
-        run = self._runs[who, template.id] = Run(template, days, now)
+        run = self._runs[who, template.id] = Run(template, days, now, answer_rate)
         run.task = asyncio.create_task(self._play(run, db, settings))
         return run
 
@@ -172,6 +186,7 @@ class Rehearsals:
                 now=run.begun,
                 start=run.begun,
                 days=run.days,
+                answer_rate=run.answer_rate,
                 seen=seen,
                 progress=run.progress,
             )

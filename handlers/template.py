@@ -10,7 +10,7 @@ from handlers.context import Context
 from handlers.filters import Ticked, Waited
 from handlers.router import Router
 from sop.audience import Facts
-from sop.experiment import arm_of
+from sop.experiment import arm_of, lot_of
 from sop.group import Group, GroupKind
 from sop.journey import Enrol, Journey, enrol, starts
 from sop.member import Member
@@ -114,8 +114,7 @@ def begin(
     zones = ctx.tx.zones.of(facts) if template.subject is Subject.MEMBER else ctx.tx.zones.of(chats=facts)
     begun = []
     for whom, known in facts.items():
-        lot = ctx.fraction() if template.hold_out else 1.0
-        verdict = enrol(template, known, last.get(whom), ctx.now, fraction=lot)
+        verdict = enrol(template, known, last.get(whom), ctx.now, fraction=lot_of(template, whom))
         if isinstance(verdict, Enrol):
             begun.append(_journey(template, whom, verdict, anchor, zones.get(whom, "")))
     journeys = ctx.tx.journeys.enrol(begun)

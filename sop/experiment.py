@@ -34,8 +34,13 @@ def arm_of(template: Template, whom: str) -> str:
     return PLAIN
 
 
-def _lot(seed: str) -> float:
-    drawn = hashlib.sha256(f"arm:{seed}".encode()).digest()
+def lot_of(template: Template, whom: str) -> float:
+    """The lot that decides about the hold-out, 0 ≤ lot < 1: the same at every beginning, and in a rehearsal."""
+    return _lot(f"{template.id}:{whom}", "held") if template.hold_out else 1.0
+
+
+def _lot(seed: str, purpose: str = "arm") -> float:
+    drawn = hashlib.sha256(f"{purpose}:{seed}".encode()).digest()
     return int.from_bytes(drawn[:8], "big") / 2**64
 
 

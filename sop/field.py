@@ -43,6 +43,11 @@ def anniversaries(on: date) -> tuple[str, ...]:
     return (own, "02-29") if own == "02-28" and follows.month == 3 else (own,)
 
 
+def is_kept(kept: date, on: date) -> bool:
+    """Whether a kept day comes round on this day; one that is yet to come does not."""
+    return kept <= on and kept.isoformat()[5:] in anniversaries(on)
+
+
 def read_members(text: str, *, source: str = "") -> Brought:
     """What a CSV file says: a column ``member``, one for each date field, one for the zone; an empty cell says nothing.
 

@@ -8,6 +8,7 @@ from datetime import date
 from sqlalchemy import Connection, select
 
 from sop.field import MemberDate, anniversaries
+from storage.among import among
 from storage.engine import insert_into
 from storage.tables import member, member_field
 
@@ -43,6 +44,15 @@ class FieldStore:
             select(member_field).where(member_field.c.member == member_id).order_by(member_field.c.field)
         )
         return [MemberDate(row.member, row.field, date.fromisoformat(row.day)) for row in rows]
+
+    def days(self, field: str, members: Sequence[str]) -> dict[str, date]:
+        """The day kept under this name of each of these members who has one."""
+        rows = self._connection.execute(
+            select(member_field.c.member, member_field.c.day).where(
+                member_field.c.field == field, among(member_field.c.member, members)
+            )
+        )
+        return {row.member: date.fromisoformat(row.day) for row in rows}
 
     def whose(self, field: str, on: date, *, after: str = "", limit: int | None = None) -> list[str]:
         """Members whose day it is this year, in the order of their ids; a day yet to come is nobody's."""

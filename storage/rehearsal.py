@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlalchemy import Connection, func, select
 
 from sop.group import Group, GroupKind
 from sop.hour import PRIOR, Rates
 from sop.message import Channel
-from sop.rehearsal import Walker
 from sop.sender import Senders
-from sop.template import AtBest, Subject, Template
+from sop.stage import Walker
+from sop.template import AtBest, On, Subject, Template
 from storage.audience import AudienceStore
 from storage.consent import ConsentStore
+from storage.field import FieldStore
 from storage.group import GroupStore
 from storage.hour import HourStore, Segment
 from storage.journey import JourneyStore
@@ -73,6 +74,7 @@ class RehearsalStore:
         past = lately(self._connection, ids, outbox.c.member, self._now)
         zones = ZoneStore(self._connection).of(ids)
         rates = self._rates(template, self._hours.segments_of(ids))
+        days = self._days(template, ids)
         places = self._places(template, ids)
         kf = KfStore(self._connection)
         sessions = kf.sessions(places.values())
@@ -89,6 +91,7 @@ class RehearsalStore:
                 session=sessions.get(places[one.id]),
                 answered=answered.get(places[one.id], 0),
                 zone=zones.get(one.id, ""),
+                day=days.get(one.id),
                 rates=rates.get(one.id, PRIOR),
             )
             for one in people
@@ -100,6 +103,11 @@ class RehearsalStore:
             return {}
         hours = self._hours
         return {who: hours.rates(segment) for who, segment in segments.items()}
+
+    def _days(self, template: Template, ids: Sequence[str]) -> dict[str, date]:
+        """The day of each on which the template begins for them, where it is theirs alone."""
+        trigger = template.trigger
+        return FieldStore(self._connection).days(trigger.field, ids) if trigger.on is On.DATE_FIELD else {}
 
     def _places(self, template: Template, ids: Collection[str]) -> dict[str, Place]:
         """With which account of 微信客服 each would be written to, where a step goes that way."""

@@ -20,8 +20,8 @@ from bot.rehearsal import HEAD, OUTCOMES, Seen, rehearse, row
 from bot.setting import house_settings
 from sop.errors import Misconfigured
 from sop.file import read
-from sop.quota import MEMBERS_PER_TASK
-from sop.rehearsal import ASSUMED, Absence, Scene, Summary, Walker
+from sop.rehearsed import Summary
+from sop.stage import Absence, Scene, Walker, assumed
 from sop.template import Template
 from sop.timing import at_local, spoken
 from storage.engine import Database
@@ -39,6 +39,12 @@ def command(
         datetime | None,
         typer.Option("--from", formats=["%Y-%m-%d"], help="The first day; today, from now on, without it."),
     ] = None,
+    answer_rate: Annotated[
+        float,
+        typer.Option(
+            min=0, max=1, help="The share of members who do what a step with branches asks; 0.3 is 30%."
+        ),
+    ] = 0.0,
     config: ConfigPath = None,
 ) -> None:
     """Play a template against the real members in virtual time: who gets what, when, in whose name, and what is refused."""
@@ -60,11 +66,19 @@ def command(
 
             seen = _writer(template, settings.zone) if fmt == "csv" else _nobody
             return await rehearse(
-                db, template, settings, now=now, start=start, days=days, seen=seen, progress=progress
+                db,
+                template,
+                settings,
+                now=now,
+                start=start,
+                days=days,
+                answer_rate=answer_rate,
+                seen=seen,
+                progress=progress,
             )
 
     summary = with_database(config, work)
-    _assumptions(err if fmt == "csv" else out)
+    _assumptions(err if fmt == "csv" else out, answer_rate)
     if fmt == "table":
         _show(summary)
     elif fmt == "calendar":
@@ -93,9 +107,9 @@ def _text(path: Path) -> str:
         raise Misconfigured(f"{path} cannot be read.", remedy="Name a TOML file in UTF-8.") from error
 
 
-def _assumptions(console: Console) -> None:
+def _assumptions(console: Console, answer_rate: float) -> None:
     console.print("彩排什么也没有发。它这样假设：")
-    for one in ASSUMED:
+    for one in assumed(answer_rate):
         console.print(f"· {one}")
 
 
@@ -112,7 +126,7 @@ def _show(summary: Summary) -> None:
         out.print(_reasons(summary))
     if summary.tasks:
         table = Table("日期", "员工", "要点确认的任务")
-        for staff, day, number in summary.confirmations(MEMBERS_PER_TASK):
+        for staff, day, number in summary.confirmations():
             table.add_row(day, staff, str(number))
         out.print(table)
     for line in stage.limits:

@@ -11,11 +11,12 @@ from aiohttp import web
 from bot.console.page import Page, form, go, is_part, render, room, signed_in, whole
 from bot.rehearsal import HEAD, OUTCOMES, Run
 from sop.errors import TemplateError
-from sop.quota import MEMBERS_PER_TASK
-from sop.rehearsal import ASSUMED, Count, Outcome
+from sop.rehearsed import Count
+from sop.stage import Outcome, assumed
 from storage.template import Saved, TemplateStore, compiled
 
 DAYS = (7, 14, 30, 60)
+ANSWERS = (0, 10, 20, 30, 50, 80, 100)  # per cent who do what a step with branches asks
 SHOWN = 200  # lines on the page; the file has more
 
 
@@ -32,7 +33,8 @@ async def shown(request: web.Request) -> web.Response:
         "number": number,
         "name": versions[0].name,
         "choices": DAYS,
-        "assumed": ASSUMED,
+        "answers": ANSWERS,
+        "assumed": assumed(run.answer_rate if run else 0.0),
     }
     return render(request, "rehearsal.html", **context, **_result(template_id, run))
 
@@ -42,6 +44,7 @@ async def start(request: web.Request) -> web.Response:
     here, template_id, fields = room(request), request.match_info["template"], await form(request)
     who, number = signed_in(request).operator.name, whole(fields.get("version"))
     days = min(max(whole(fields.get("days")) or DAYS[1], 1), DAYS[-1])
+    answers = min(max(whole(fields.get("answers")), 0), 100) / 100
     saved = next((one for one in await _versions(request) if one.version == number), None)
     if saved is None:
         raise web.HTTPNotFound
@@ -49,7 +52,7 @@ async def start(request: web.Request) -> web.Response:
         plan = compiled(saved.text, saved.version)
     except TemplateError:
         return go(f"/templates/{template_id}?version={number}", "这一版还有错误，改好才能彩排。")
-    here.rehearsals.start(here.db, plan, here.settings, who=who, now=here.now, days=days)
+    here.rehearsals.start(here.db, plan, here.settings, who=who, now=here.now, days=days, answer_rate=answers)
     return go(_home(template_id), "彩排开始了，什么也不会发出去。")
 
 
@@ -102,7 +105,7 @@ def _result(template_id: str, run: Run | None) -> dict[str, Any]:
         "grid": grid,
         "reasons": [(reason, OUTCOMES[one], count) for (reason, one), count in reasons],
         "absent": list(summary.absent.items()),
-        "confirmations": summary.confirmations(MEMBERS_PER_TASK),
+        "confirmations": summary.confirmations(),
         "said": said,
         "shown": SHOWN,
         "limits": summary.stage.limits,

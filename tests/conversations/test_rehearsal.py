@@ -11,7 +11,7 @@ import pytest
 from bot.rehearsal import rehearse
 from sop.file import read
 from sop.receipt import State
-from sop.rehearsal import Absence, Outcome, Scene, Walker
+from sop.stage import Absence, Outcome, Scene, Walker
 from sop.timing import local
 from storage.due import STEP
 from storage.tx import Tx

@@ -8,8 +8,10 @@ from datetime import timedelta
 from sop.file import read
 from sop.member import Member
 from sop.quota import Span
-from sop.rehearsal import Absence, Outcome, Rehearsal, Scene, Stage, Summary, Walker
+from sop.rehearsal import Rehearsal
+from sop.rehearsed import Summary
 from sop.sender import Senders
+from sop.stage import Absence, Outcome, Scene, Stage, Walker
 from sop.timing import QuietHours
 from tests.world import july
 
