@@ -328,8 +328,9 @@ class Sender:
             Task(number, parcel.sender, parcel.audience == "group", State.CREATED, now)
         )
         ErrandStore(connection).add(Errand(what="task", whom=number, at=now + FIRST_LOOK, data=data))
-        refused = ConsentStore(connection, now).refused({entry.message.to_member for entry in entries})
-        late = [entry.id for entry in entries if entry.message.to_member in refused]
+        asked = [entry for entry in entries if entry.message.marketing]
+        refused = ConsentStore(connection, now).refused({entry.message.to_member for entry in asked})
+        late = [entry.id for entry in asked if entry.message.to_member in refused]
         if late:  # they said no while the request was on its way
             OutboxStore(connection, now).move(late, State.CANCELLED, reason="对方已退订，从群发任务里撤出")
             ErrandStore(connection).add(Errand(what="recall", whom=number, at=now, data=data))

@@ -159,17 +159,14 @@ def _plan_one(template: Template, to: Recipient, wait: Due, scribe: Scribe, plan
     if step is None:
         return
     decided = fate(step, ctx.now)
-    spoken = False
-    if decided is not Fate.ON_TIME:
+    said = scribe.write(template, step, to) if decided in (Fate.ON_TIME, Fate.LATE) else None
+    if isinstance(said, Unsaid):  # which tells more than that it would have been late
+        _miss(planned, wait, "unsaid", said.reason)
+    elif decided is not Fate.ON_TIME:
         _miss(planned, wait, str(decided), fate_reason(step, decided, journey.zone or ctx.settings.zone))
-    if decided in (Fate.ON_TIME, Fate.LATE):
-        said = scribe.write(template, step, to)
-        if isinstance(said, Unsaid):
-            _miss(planned, wait, "unsaid", said.reason)
-        else:
-            planned.messages.append(said)
-            spoken = True
-    _go_on(template, journey, planned, ctx, said=spoken)
+    if isinstance(said, Message):
+        planned.messages.append(said)
+    _go_on(template, journey, planned, ctx, said=isinstance(said, Message))
 
 
 def _miss(planned: Plan, wait: Due, became: str, reason: str) -> None:

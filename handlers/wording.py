@@ -74,15 +74,15 @@ def _word_one(template: Template, to: Recipient, planned: Planned, scribe: Scrib
         return
     step = _due_step(template, to, planned, ctx)
     decided = fate(step, ctx.now)
+    said = scribe.write(template, step, to) if decided in (Fate.ON_TIME, Fate.LATE) else None
+    if isinstance(said, Unsaid):  # which tells more than that it would have been late
+        _drop(found, planned, template, "unsaid", said.reason)
+        return
     if decided is not Fate.ON_TIME:
         reason = fate_reason(step, decided, to.journey.zone or ctx.settings.zone)
         _miss(found, planned, template, str(decided), reason)
-    if decided not in (Fate.ON_TIME, Fate.LATE):
+    if said is None:
         found.unsaid.append(planned.id)
-        return
-    said = scribe.write(template, step, to)
-    if isinstance(said, Unsaid):
-        _drop(found, planned, template, "unsaid", said.reason)
     else:
         found.messages[planned.id] = said
 

@@ -127,7 +127,8 @@ class Rehearsal:
     def due(self, journey: Journey, rates: Rates) -> DueStep | None:
         """When the journey goes on; worked out once for all who began together, unless it waits for what was said."""
         template, at = self.stage.template, journey.step
-        if journey.over or journey.deciding or isinstance(template.steps[at].when, Wait | AfterEvent):
+        alone = journey.state is not JourneyState.ACTIVE or journey.deciding
+        if alone or isinstance(template.steps[at].when, Wait | AfterEvent):
             return next_due(template, journey, self.stage.zone)
         if isinstance(template.steps[at].when, AtBest):
             best = Best(self.stage.quiet, self.stage.hour_hold_out)

@@ -11,13 +11,15 @@ from aiohttp import web
 from bot.console.page import Page, form, go, is_part, render, room, signed_in, whole
 from bot.rehearsal import HEAD, OUTCOMES, Run
 from sop.errors import TemplateError
-from sop.rehearsed import Count
+from sop.rehearsed import Count, Summary
 from sop.stage import Outcome, assumed
 from storage.template import Saved, TemplateStore, compiled
 
 DAYS = (7, 14, 30, 60)
 ANSWERS = (0, 10, 20, 30, 50, 80, 100)  # per cent who do what a step with branches asks
-SHOWN = 200  # lines on the page; the file has more
+SHOWN = 20  # people named with a wording; the file has more
+WORDINGS = 60  # on the page
+HEAT = 4  # shades of the calendar
 
 
 async def shown(request: web.Request) -> web.Response:
@@ -94,22 +96,66 @@ def _result(template_id: str, run: Run | None) -> dict[str, Any]:
     if run is None or run.summary is None:
         return found
     summary = run.summary
-    steps = [step.name or step.id for step in run.template.sayings]
-    days = sorted({day for day, _ in summary.calendar})
-    grid = [(day, [_number(summary.calendar.get((day, at))) for at in range(len(steps))]) for day in days]
+    said = _said(run)
+    staff, confirmations = _confirmations(summary)
     reasons = sorted(summary.reasons.items(), key=lambda item: -item[1].number)
-    said = [dict(zip(HEAD, line, strict=True)) for line in run.rows if line[5] == Outcome.SENT][:SHOWN]
     return found | {
-        "outcomes": [(OUTCOMES[one], number) for one, number in summary.outcomes.most_common()],
-        "steps": steps,
-        "grid": grid,
+        "outcomes": [(one, OUTCOMES[one], number) for one, number in summary.outcomes.most_common()],
+        "steps": [step.called for step in run.template.sayings],
+        "grid": _calendar(summary),
         "reasons": [(reason, OUTCOMES[one], count) for (reason, one), count in reasons],
         "absent": list(summary.absent.items()),
-        "confirmations": summary.confirmations(),
-        "said": said,
-        "shown": SHOWN,
+        "staff": staff,
+        "confirmations": confirmations,
+        "said": said[:WORDINGS],
+        "more_said": max(0, len(said) - WORDINGS),
         "limits": summary.stage.limits,
     }
+
+
+def _calendar(summary: Summary) -> list[tuple[str, list[tuple[int, int]], int]]:
+    """Each day with how many each step reaches, how hot that is beside the others (0 to 4), and the sum."""
+    most = max((count.number for count in summary.calendar.values()), default=0)
+    grid = []
+    for day in sorted({day for day, _ in summary.calendar}):
+        steps = range(len(summary.stage.template.sayings))
+        counts = [_number(summary.calendar.get((day, at))) for at in steps]
+        grid.append((day, [(count, -(-HEAT * count // most)) for count in counts], sum(counts)))
+    return grid
+
+
+def _confirmations(summary: Summary) -> tuple[list[str], list[tuple[str, list[int]]]]:
+    """Staff members, and for each day how many tasks each of them has to confirm."""
+    tasks = {(day, staff): number for staff, day, number in summary.confirmations()}
+    staff = sorted({name for _, name in tasks})
+    days = sorted({day for day, _ in tasks})
+    return staff, [(day, [tasks.get((day, name), 0) for name in staff]) for day in days]
+
+
+def _said(run: Run) -> list[dict[str, Any]]:
+    """Every wording, in the order of the steps, with how often it is said and to whom first."""
+    places = {step.id: at for at, step in enumerate(run.template.sayings)}
+    found: dict[tuple[int, str, str], dict[str, Any]] = {}
+    for line in run.rows:
+        one = dict(zip(HEAD, line, strict=True))
+        if one["outcome"] != Outcome.SENT:
+            continue
+        at = places[one["step"]]
+        key = (at, one["channel"], one["text"])
+        wording = found.setdefault(
+            key,
+            {
+                "step": run.template.sayings[at].called,
+                "channel": one["channel"],
+                "text": one["text"],
+                "number": 0,
+                "people": [],
+            },
+        )
+        wording["number"] += 1
+        if len(wording["people"]) < SHOWN:
+            wording["people"].append(one)
+    return [found[key] for key in sorted(found, key=lambda key: (key[0], -found[key]["number"]))]
 
 
 def _number(count: Count | None) -> int:

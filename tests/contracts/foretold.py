@@ -11,9 +11,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from pathlib import Path
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, delete, select
 
 from bot.bell import Bell
 from bot.chance import SeededChance
@@ -36,7 +35,7 @@ from sop.timing import local_day
 from sop.update import ClockTicked, Update, WaitEnded
 from storage.consent import ConsentStore
 from storage.due import STEP, DueStore
-from storage.engine import Database, SqliteDatabase
+from storage.engine import Database
 from storage.field import FieldStore
 from storage.instant import to_ms
 from storage.kf import KfStore
@@ -106,19 +105,19 @@ class Told:
     tasks: Counter[tuple[str, str]] = field(default_factory=Counter)
 
 
-async def both(case: Case, folder: Path) -> tuple[Told, Told]:
-    """What the rehearsal foretells, and what happens then."""
-    async with SqliteDatabase(f"sqlite:///{folder / 'foretold.sqlite'}", synchronous="OFF") as db:
-        await db.write(lambda c: settle(c, case))
-        foretold = await _foretell(db, case)
-        return foretold, await Engine(db, case).run()
+async def both(db: Database, case: Case) -> tuple[Told, Told]:
+    """What the rehearsal foretells, and what happens then; the database is emptied first."""
+    await db.write(lambda c: settle(c, case))
+    foretold = await _foretell(db, case)
+    return foretold, await Engine(db, case).run()
 
 
 # ---------------------------------------------------------------- the community
 
 
 def settle(connection: Connection, case: Case) -> None:
-    metadata.create_all(connection)
+    for table in reversed(metadata.sorted_tables):
+        connection.execute(delete(table))
     tx = Tx(connection, case.start)
     for staff in ("linmo", "suhe"):
         tx.members.meet(staff, staff=True)

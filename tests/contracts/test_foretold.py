@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
+from sop.errors import TemplateError
+from sop.file import read
 from sop.quota import Span
 from sop.timing import QuietHours
+from storage.engine import SqliteDatabase
 from storage.policy import House
+from storage.tables import metadata
 from tests.contracts.foretold import Case, Chat, Person, Told, both
 
 START = datetime(
     2026, 3, 5, 11, 0, tzinfo=UTC
 )  # Thursday, 19:00 in Shanghai; New York's clocks change on Sunday
 DAYS = 9
-FEW = 40
+FEW = 60
+Play = Callable[[Case], tuple[Told, Told]]
 HOURS = st.sampled_from(
     ["08:00:00", "12:30:00", "19:00:00", "19:30:00", "19:40:00", "21:00:00", "22:30:00", "23:50:00"]
 )
@@ -150,6 +155,15 @@ def plans(draw: st.DrawFn, *, personal: bool) -> str:
     return "\n".join([head, arm, *said])
 
 
+def readable(text: str) -> bool:
+    """Steps out of order are refused, and so is a personal word where one text goes to many."""
+    try:
+        read(text)
+    except TemplateError:
+        return False
+    return True
+
+
 @st.composite
 def people(draw: st.DrawFn) -> tuple[Person, ...]:
     found = [draw(st.builds(
@@ -165,7 +179,7 @@ def people(draw: st.DrawFn) -> tuple[Person, ...]:
         spent=st.sampled_from([None, None, timedelta(days=1), timedelta(days=3)]),
         wrote=st.sampled_from([None, timedelta(hours=1), timedelta(hours=40)]),
         day=st.sampled_from([None, date(1990, 3, 6), date(1990, 3, 8)]),
-    )) for number in range(draw(st.integers(1, 4)))]  # fmt: skip
+    )) for number in range(draw(st.integers(2, 6)))]  # fmt: skip
     return tuple(found)
 
 
@@ -178,7 +192,7 @@ def chats(draw: st.DrawFn) -> tuple[Chat, ...]:
         owner=st.sampled_from(["suhe", "linmo", ""]),
         zone=ZONES,
         pushed=PUSHED,
-    )) for number in range(draw(st.integers(1, 3)))]  # fmt: skip
+    )) for number in range(draw(st.integers(2, 4)))]  # fmt: skip
     return tuple(found)
 
 
@@ -193,7 +207,7 @@ def cases(draw: st.DrawFn) -> Case:
         group_send_limit=draw(st.sampled_from(Span)),
     )  # fmt: skip
     return Case(
-        text=draw(plans(personal=personal)),
+        text=draw(plans(personal=personal).filter(readable)),
         start=START,
         days=DAYS,
         people=draw(people()) if personal else (),
@@ -206,28 +220,44 @@ def cases(draw: st.DrawFn) -> Case:
 # ---------------------------------------------------------------- the law
 
 
-def played(case: Case) -> tuple[Told, Told]:
-    with TemporaryDirectory() as folder:
-        return asyncio.run(both(case, Path(folder)))
+@contextmanager
+def theatre(folder: Path) -> Iterator[Play]:
+    """Plays one case after another over one database, so that its statements are compiled once."""
+    with asyncio.Runner() as runner:
+        db = SqliteDatabase(f"sqlite:///{folder / 'foretold.sqlite'}", synchronous="OFF")
+        runner.run(db.__aenter__())
+        try:
+            runner.run(db.write(metadata.create_all))
+            yield lambda case: runner.run(both(db, case))
+        finally:
+            runner.run(db.__aexit__(None, None, None))
 
 
-def law(examples: int) -> Callable[[], None]:
-    @seed(20260305)
-    @settings(max_examples=examples, deadline=None, database=None, suppress_health_check=list(HealthCheck))
-    @given(cases())
-    def holds(case: Case) -> None:
-        foretold, happened = played(case)
+def law(folder: Path, examples: int) -> None:
+    """What is foretold happens, of so many cases."""
+    with theatre(folder) as play:
 
-        assert foretold.lines == happened.lines
-        assert foretold.tasks == happened.tasks
+        @seed(20260305)
+        @settings(
+            max_examples=examples,
+            database=None,
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(cases())
+        def holds(case: Case) -> None:
+            foretold, happened = play(case)
 
-    return holds
+            assert foretold.lines == happened.lines
+            assert foretold.tasks == happened.tasks
+
+        holds()
 
 
-def test_a_rehearsal_foretells_what_happens() -> None:
-    law(FEW)()
+def test_a_rehearsal_foretells_what_happens(tmp_path: Path) -> None:
+    law(tmp_path, FEW)
 
 
 @pytest.mark.full
-def test_a_rehearsal_foretells_what_happens_in_two_thousand_communities() -> None:
-    law(2000)()
+def test_a_rehearsal_foretells_what_happens_in_two_thousand_communities(tmp_path: Path) -> None:
+    law(tmp_path, 2000)
