@@ -191,7 +191,7 @@ def _line(template: Template, scene: Scene) -> Line:
     sent = scene.outcome is Outcome.SENT
     when = scene.at.isoformat() if sent else scene.reason
     way = (str(scene.channel or ""), scene.sender, scene.text)
-    return scene.whom, template.steps[scene.step].id, str(scene.outcome), when, *way
+    return scene.whom, template.sayings[scene.step].id, str(scene.outcome), when, *way
 
 
 def settings(case: Case) -> Settings:
