@@ -11,8 +11,8 @@ from sop.file import read, write
 from sop.finish import problem_of
 from sop.group import Group, GroupKind
 from sop.member import Member
-from sop.rehearsal import Outcome, Scene, Walker
 from sop.sender import Senders
+from sop.stage import Outcome, Scene, Walker
 from sop.version import changes
 from sop.way import Way, WayKind
 from tests.rules.test_rehearsal import PLAIN, STAGE, played
