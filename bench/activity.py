@@ -1,10 +1,11 @@
 """Facts added up as they arrive, and a whole log added up again, beside the bare SQL that builds the same roll-ups.
 
-    python -m bench.activity [HISTORY] [NEW] [DATABASE URL]
+    python -m bench.activity [HISTORY] [NEW] [DATABASE URL] [DATABASE URL]
 
 HISTORY facts (1,000,000) lie in the log when NEW (100,000) arrive in batches of 5,000. The floors run on the same database:
-a multi-row insert and an additive upsert for what is new, and for the replay one statement over the whole log for each roll-up.
-A PostgreSQL database that is named must be empty, and is filled.
+the same rows inserted and an additive upsert for what is new, and for the replay one statement over the whole log for each
+roll-up. Ratios of arrivals are medians of batches side by side. Databases that are named must be empty: one stays small, one
+gets the history.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
+from statistics import median
 from typing import Any
 
 from sqlalchemy import Connection, text
@@ -91,9 +93,8 @@ async def timed(work: Callable[[], Awaitable[Any]]) -> float:
     return time.perf_counter() - started
 
 
-async def arrive(db: Database, new: list[Activity]) -> None:
-    for some in batched(new):
-        await db.write(lambda c, some=some: ActivityStore(c).log_all(some, unmask=False))  # type: ignore[misc]
+async def arrive(db: Database, new: Sequence[Activity]) -> float:
+    return await timed(lambda: db.write(lambda c: ActivityStore(c).log_all(new, unmask=False)))
 
 
 def statement(connection: Connection, table: str, into: str, where: str, *, upsert: bool) -> str:
@@ -104,22 +105,16 @@ def statement(connection: Connection, table: str, into: str, where: str, *, upse
     )
 
 
-async def bare_arrive(db: Database, new: list[Activity]) -> float:
-    """The same rows, inserted and upserted; returns the seconds of the upserts alone."""
-    upserting = 0.0
+async def bare_arrive(db: Database, new: Sequence[Activity]) -> float:
+    """The same rows, inserted and upserted."""
 
-    def add(connection: Connection, some: list[Activity]) -> None:
-        nonlocal upserting
+    def add(connection: Connection) -> None:
         last = connection.scalar(text("SELECT max(id) FROM activity")) or 0
-        insert_new(connection, activity, [as_row(fact) for fact in some], "key")
-        started = time.perf_counter()
+        insert_new(connection, activity, [as_row(fact) for fact in new], "key")
         for table in TABLES:
             connection.execute(text(statement(connection, table, table, f"id > {last}", upsert=True)))
-        upserting += time.perf_counter() - started
 
-    for some in batched(new):
-        await db.write(lambda c, some=some: add(c, some))  # type: ignore[misc]
-    return upserting
+    return await timed(lambda: db.write(add))
 
 
 async def bare_replay(db: Database) -> None:
@@ -148,50 +143,64 @@ def bare_tables(connection: Connection) -> None:
             )
 
 
-async def measure(url: str, history: int, count: int) -> None:
-    told = facts()
-    async with database(url) as db:
-        await schema.ensure(db)
-        new = list(islice(facts(), count))
-        empty = await timed(lambda: arrive(db, new)) if url.startswith("sqlite") else 0.0
-    async with database(url + "-large" if url.startswith("sqlite") else url) as db:
-        await schema.ensure(db)
-        if not empty:
-            empty = await timed(lambda: arrive(db, new))
-            told = islice(told, count, None)
-        for some in batched(islice(told, history)):
-            await db.write(
-                lambda c, some=some: insert_new(c, activity, [as_row(fact) for fact in some], "key")
-            )  # type: ignore[misc]
-        await db.write(bare_tables)
-        floor = await timed(lambda: bare_replay(db))
-        await replay(db, zone=ZONE)
-        again = await timed(lambda: replay(db, zone=ZONE))
-        print(
-            f"replay    {db.dialect:10} {history:,} facts: bare SQL {floor:.1f} s  ours {again:.1f} s  ratio {again / floor:.2f}",
-            flush=True,
-        )
-        large = await timed(lambda: arrive(db, list(islice(told, count))))
-        after = list(islice(told, count))
-        started = time.perf_counter()
-        upserts = await bare_arrive(db, after)
-        bare = time.perf_counter() - started
-        print(
-            f"arrival   {db.dialect:10} {count:,} facts: on nothing {empty:.2f} s, on {history:,} {large:.2f} s, ratio {large / empty:.2f};"
-            f"  bare SQL {bare:.2f} s (upserts alone {upserts:.2f} s)  ratio {large / bare:.2f}",
-            flush=True,
-        )
+async def fill(db: Database, told: Iterable[Activity]) -> None:
+    """The log alone, without what it adds up to."""
+    for some in batched(told):
+        rows = [as_row(fact) for fact in some]
+        await db.write(lambda c, rows=rows: insert_new(c, activity, rows, "key"))  # type: ignore[misc]
 
 
-async def main(history: int, count: int, url: str) -> None:
-    if url:
-        await measure(url, history, count)
+async def again(db: Database, history: int) -> None:
+    """All of it added up again, beside the bare SQL."""
+    await db.write(bare_tables)
+    bare = await timed(lambda: bare_replay(db))
+    await replay(db, zone=ZONE)
+    ours = await timed(lambda: replay(db, zone=ZONE))
+    print(
+        f"replay    {db.dialect:10} {history:,} facts: bare SQL {bare:.1f} s  ours {ours:.1f} s  ratio {ours / bare:.2f}",
+        flush=True,
+    )
+
+
+async def arrivals(small: Database, large: Database, told: Iterator[Activity], count: int) -> None:
+    """Batch after batch on nothing, on the history, and by bare SQL on the history, side by side in time."""
+    await arrive(
+        large, list(islice(told, BATCH))
+    )  # what the replay left to write back is not for these to pay
+    rows = []
+    for _ in range(count // BATCH):
+        new, others = (list(islice(told, BATCH)) for _ in range(2))
+        rows.append((await arrive(small, new), await arrive(large, new), await bare_arrive(large, others)))
+    nothing, much, bare = (sum(column) for column in zip(*rows, strict=True))
+    growth = median(on_much / on_nothing for on_nothing, on_much, _ in rows)
+    ratio = median(on_much / by_sql for _, on_much, by_sql in rows)
+    print(
+        f"arrival   {large.dialect:10} {count:,} facts: on nothing {nothing:.2f} s  on the history {much:.2f} s"
+        f"  growth {growth:.2f}   bare SQL {bare:.2f} s  ratio {ratio:.2f}",
+        flush=True,
+    )
+
+
+async def measure(small_url: str, large_url: str, history: int, count: int) -> None:
+    async with database(small_url) as small, database(large_url) as large:
+        for db in (small, large):
+            await schema.ensure(db)
+        told = facts()
+        await fill(large, islice(told, history))
+        await again(large, history)
+        await arrivals(small, large, told, count)
+
+
+async def main(history: int, count: int, *urls: str) -> None:
+    if urls:
+        await measure(urls[0], urls[-1], history, count)
         return
     with tempfile.TemporaryDirectory() as folder:
-        await measure(f"sqlite:///{folder}/activity.sqlite", history, count)
+        places = (f"sqlite:///{folder}/{name}.sqlite" for name in ("small", "large"))
+        await measure(*places, history, count)
 
 
 if __name__ == "__main__":
     numbers = [int(told.replace(",", "").replace("_", "")) for told in sys.argv[1:3]]
     history, count = (*numbers, *(1_000_000, 100_000)[len(numbers) :])
-    asyncio.run(main(history, count, sys.argv[3] if len(sys.argv) > 3 else ""))
+    asyncio.run(main(history, count, *sys.argv[3:5]))

@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, func, select, update
 
 from sop.activity import (
     BROADCAST,
@@ -199,6 +199,18 @@ class ActivityStore:
             )
         ).one_or_none()
         return row is not None and bool(self._exclude([row], zone, RECALLED))
+
+    def credit(self, member: str, deeds: ColumnElement[bool], *, zone: str = HOME) -> int:
+        """Deeds of nobody known turn out to be this member's: from now on they count."""
+        rows = self._connection.execute(
+            update(activity)
+            .where(deeds, activity.c.member == "")
+            .values(member=member)
+            .returning(*activity.c)
+        ).all()
+        for fact in map(_activity, rows):
+            self._rolls.hear(fact, self._zone_of(fact.group, zone))
+        return len(rows)
 
     def quoted(self, group: str, text: str, before: datetime) -> str:
         """The key of what was last said in a group in these words; empty when nobody did lately."""

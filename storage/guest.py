@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, delete, select
 
+from storage.activity import HOME, ActivityStore
 from storage.engine import insert_into
 from storage.instant import to_ms
 from storage.tables import activity, guest_visit
@@ -24,14 +25,12 @@ class GuestStore:
             .on_conflict_do_nothing(index_elements=["fact"])
         )
 
-    def join(self, guest: str, member: str) -> int:
+    def join(self, guest: str, member: str, *, zone: str = HOME) -> int:
         """The guest turns out to be this member: what they did is theirs, and the pseudonym is forgotten. Returns how much."""
         mine = select(guest_visit.c.fact).where(guest_visit.c.guest == guest)
-        result = self._connection.execute(
-            update(activity).where(activity.c.key.in_(mine), activity.c.member == "").values(member=member)
-        )
+        found = ActivityStore(self._connection).credit(member, activity.c.key.in_(mine), zone=zone)
         self._connection.execute(delete(guest_visit).where(guest_visit.c.guest == guest))
-        return result.rowcount
+        return found
 
     def forget(self, before: datetime) -> None:
         """Who has not become a member by now stays nobody."""

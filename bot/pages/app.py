@@ -64,7 +64,7 @@ def add_pages(
     """Let ``app`` serve ``/l/…`` and ``/m/…``; ``secret`` seals sessions, whose times are those of ``wall``, real time."""
 
     async def joined(guest: str, member: str) -> None:
-        await db.write(lambda c: GuestStore(c, clock.now()).join(guest, member))
+        await db.write(lambda c: GuestStore(c, clock.now()).join(guest, member, zone=settings.zone))
 
     visitors = Visitors(
         gateway=gateway,

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import pytest
 
-from sop.activity import Activity
+from sop.activity import Activity, local_day
 from sop.errors import Conflict
 from sop.greeting import Greeting
 from sop.statistic import Level, Statistic
@@ -170,6 +170,17 @@ async def test_a_guest_who_joins_takes_what_they_did_along(db: Database) -> None
         return guests.join("guest", LIN), [fact.key for fact in tx.activity.of_member(LIN)]
 
     assert await change(db, work) == (1, ["visit:1"])
+
+
+async def test_what_a_guest_did_makes_the_member_active_on_that_day(db: Database) -> None:
+    def work(tx: Tx) -> list[date]:
+        tx.activity.log(Activity(key="visit:1", at=NOW, kind="visited", member="", level="page"))
+        guests = GuestStore(tx.connection, NOW)
+        guests.visit("guest", "visit:1")
+        guests.join("guest", LIN)
+        return tx.activity.active_days(LIN, NOW.date() - timedelta(days=2), NOW.date() + timedelta(days=2))
+
+    assert await change(db, work) == [local_day(NOW, "Asia/Shanghai")]
 
 
 async def test_an_employee_has_one_account_and_many_accounts_have_none(db: Database) -> None:
