@@ -207,7 +207,8 @@ def _formula(version: str, weights: list[str]) -> Formula:
 
 
 def _table(scored: list[engagement.Scored]) -> Table:
-    table = Table("群", "日期", "活跃度", *PARTS.values(), "可信", "把握", "说明")
+    table = Table("群", "日期", "活跃度", *PARTS.values(), "状态", "把握")
+    table.add_column("说明", overflow="fold", ratio=1)
     for one in sorted(scored, key=lambda one: -one.score.value):
         found = one.score
         parts = [f"{found.parts[part]:.2f}" for part in PARTS]
