@@ -6,12 +6,13 @@ so that words are found on a consistent view and outside any write transaction.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 from handlers.context import Context
+from sop.attachment import Attachment, attached, lacking
 from sop.audience import Facts
 from sop.coupon import Batch
 from sop.group import Group
@@ -19,8 +20,8 @@ from sop.interaction import menu, pick
 from sop.journey import DueStep, Journey, day_of
 from sop.link import absolute, short
 from sop.member import Member
-from sop.message import CAPABILITIES, Channel, Content, Link, Message
-from sop.render import Rendered, compose, words
+from sop.message import CAPABILITIES, Channel, Content, Link, Media, Message
+from sop.render import Rendered, compose, fill, words
 from sop.sender import Senders, Unsaid, not_before, sender_for, way_for
 from sop.template import Ask, AskKind, CheckIn, GiveCoupon, Step, Template
 from sop.timing import local_day
@@ -59,6 +60,7 @@ class Scribe:
     _links: dict[tuple[str, str], str] = field(default_factory=dict)
     _runs: dict[str, Run | None] = field(default_factory=dict)
     _texts: dict[tuple[object, ...], Rendered] = field(default_factory=dict)
+    _media: dict[tuple[str, ...], Mapping[str, Media]] = field(default_factory=dict)
 
     def write(self, template: Template, due: DueStep, to: Recipient) -> Message | Unsaid:
         """The message a due step says to one recipient, or why it says nothing."""
@@ -81,7 +83,44 @@ class Scribe:
         rendered = self._compose(step, to, said, channel)
         if not rendered.text:
             return Unsaid(f"文案无法生成：{rendered.problem}")
-        return self._message(template, due, to, channel, sender, rendered.text, said)
+        content = Content(rendered.text, link=_card(template, step, said))
+        content, lacks = self._attach(template, due.step, to, sender, content, said, channel)
+        return self._message(template, due, to, channel, sender, content, lacks)
+
+    def _attach(
+        self,
+        template: Template,
+        step: Step,
+        to: Recipient,
+        sender: str,
+        content: Content,
+        said: Mapping[str, object],
+        channel: Channel,
+    ) -> tuple[Content, list[str]]:
+        """The content with what stands beside it, and what had to be left out, each with its reason."""
+        if not step.attachments:
+            return content, []
+        if not CAPABILITIES[channel].attachments:
+            return content, ["附件（这个渠道带不了）"]
+        files, shared = self._files(step), not CAPABILITIES[channel].individual_text
+        whole, lacks = list[Attachment](), list[str]()
+        for at, one in enumerate(step.attachments):
+            done = fill(one, said)
+            if isinstance(done, str) or (wrong := lacking(one, files)):
+                lacks.append(f"附件「{one.called}」（{done if isinstance(done, str) else wrong}）")
+                continue
+            if done.url:
+                owner = f"{template.id}.v{template.version}.{step.id}.{at}.{sender if shared else to.journey.whom}"
+                done = replace(done, url=self._tracked(done.url, owner, done.title, template, step))
+            whole.append(done)
+        return attached(content, whole, files), lacks
+
+    def _files(self, step: Step) -> Mapping[str, Media]:
+        """The files this step names, looked up once for the chunk."""
+        names = tuple(sorted({one.file for one in step.attachments if one.file}))
+        if names not in self._media:
+            self._media[names] = self.ctx.tx.media.named(names) if names else {}
+        return self._media[names]
 
     def _compose(self, step: Step, to: Recipient, said: Mapping[str, object], channel: Channel) -> Rendered:
         """The same wording with the same words is rendered once, however many read it."""
@@ -218,20 +257,15 @@ class Scribe:
         to: Recipient,
         channel: Channel,
         sender: str,
-        text: str,
-        said: Mapping[str, object],
+        content: Content,
+        lacks: Sequence[str],
     ) -> Message:
         journey, step = to.journey, due.step
         welcome = channel is Channel.WELCOME
-        card = None
-        if step.link is not None and said.get("link"):
-            card = Link(step.link.title or template.name, str(said["link"]))
-        elif said.get("task"):
-            card = Link(step.name or template.name, str(said["task"]))
         return Message(
             key=f"step:{journey.id}:{step.id}",
             channel=channel,
-            content=Content(text, link=card),
+            content=content,
             to_member=journey.whom if to.member and not to.member.staff else "",
             to_staff=journey.whom if to.member and to.member.staff else "",
             to_group=journey.whom if to.group else "",
@@ -245,5 +279,11 @@ class Scribe:
             step=step.id,
             journey=journey.id,
             welcome_code=to.welcome_code if welcome else "",
-            why=f"「{template.name}」的「{step.name or step.id}」",
+            why=f"「{template.name}」的「{step.name or step.id}」" + "".join(f"，少了{one}" for one in lacks),
         )
+
+
+def _card(template: Template, step: Step, said: Mapping[str, object]) -> Link | None:
+    if step.link is not None and said.get("link"):
+        return Link(step.link.title or template.name, str(said["link"]))
+    return Link(step.name or template.name, str(said["task"])) if said.get("task") else None

@@ -41,7 +41,7 @@ from sop.timing import QuietHours
 from sop.trigger import read_trigger
 
 LARGEST = 256 * 1024  # bytes of one file
-ARRAYS = ("arm", "step", "item", "variant", "branch", "reward")
+ARRAYS = ("arm", "step", "item", "variant", "attach", "branch", "reward")
 
 
 def read(text: str, *, source: str = "") -> Template:

@@ -201,6 +201,22 @@ KEYS: dict[str, Key] = {
         'success = "link.visited"',
     ),
     "step.marketing": Key("true 或 false：不是推广就写 false，不占每周上限", "marketing = false"),
+    "step.attach": Key(
+        "文字旁边带的图片、视频、文件、链接或小程序，以 [[step.attach]] 开头；只有群发和欢迎语能带",
+        '[[step.attach]]\nkind = "image"\nfile = "周末海报.png"',
+    ),
+    "step.attach.kind": Key("image、video、file、link、mini_program 之一", 'kind = "image"'),
+    "step.attach.file": Key(
+        "素材库里的文件名，先用 qunxing media add 放进来；小程序写封面图", 'file = "周末海报.png"'
+    ),
+    "step.attach.title": Key("链接或小程序卡片的标题，可以用 {{ 变量 }}", 'title = "周末手冲课"'),
+    "step.attach.url": Key(
+        "http 或 https 开头的地址，或 /m/ 开头的自己的页面", 'url = "https://example.com/class"'
+    ),
+    "step.attach.description": Key("链接卡片的说明，可以用 {{ 变量 }}", 'description = "周六下午两点"'),
+    "step.attach.picture": Key("链接卡片图片的地址", 'picture = "https://example.com/class.png"'),
+    "step.attach.app_id": Key("小程序的 AppID，要关联到企业", 'app_id = "wx8888888888888888"'),
+    "step.attach.page": Key("小程序的页面", 'page = "pages/class/index"'),
     "step.branch": Key(
         "说完之后看成员做了什么再走哪一步，以 [[step.branch]] 开头，最后一条写 else",
         '[[step.branch]]\non = "answered"\nto = "thanks"\n\n[[step.branch]]\non = "else"\nto = "nudge"',

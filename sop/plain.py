@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from datetime import timedelta
 from typing import Any
 
+from sop.attachment import Attachment
 from sop.expression import to_text
 from sop.guard import USUAL, Guard, Measure
 from sop.interaction import AnswerOption, Item
@@ -185,9 +187,14 @@ def _step(step: Step) -> Table:
                 )
                 for variant in step.variants
             ],
+            "attach": [_attachment(one) for one in step.attachments],
             "branch": [{"on": str(one.on or ELSE), "to": one.to} for one in step.branches],
         }
     )
+
+
+def _attachment(one: Attachment) -> Table:
+    return _kept({field.name: getattr(one, field.name) for field in fields(one)} | {"kind": str(one.kind)})
 
 
 def _when(step: Step) -> Table:

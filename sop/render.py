@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from enum import StrEnum
 from functools import lru_cache, wraps
@@ -28,6 +28,7 @@ from liquid.exceptions import (
 )
 from liquid.expression import Expression
 
+from sop.attachment import DESCRIPTION_BYTES, TITLE_BYTES, Attachment
 from sop.audience import Facts
 from sop.errors import Problem, TemplateError
 from sop.group import Group
@@ -390,3 +391,13 @@ def compose(
         return first
     second = render(step.text, said, longest=longest)
     return Rendered(second.text, f"变体没有发出，改用通用文字：{first.problem}")
+
+
+def fill(one: Attachment, said: Mapping[str, object]) -> Attachment | str:
+    """The attachment with its words filled in, or why they can't be."""
+    title = render(one.title, said, longest=TITLE_BYTES[one.kind]) if one.title else Rendered("")
+    description = (
+        render(one.description, said, longest=DESCRIPTION_BYTES) if one.description else Rendered("")
+    )
+    problem = title.problem or description.problem
+    return problem or replace(one, title=title.text, description=description.text)

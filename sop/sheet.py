@@ -30,6 +30,7 @@ ARRAYS = {
     "arm": "对比",
     "step": "步骤",
     "step.variant": "变体",
+    "step.attach": "附件",
     "step.branch": "分支",
     "step.task.options": "选项",
     "step.task.reward": "奖励",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from enum import StrEnum
 
+from sop.attachment import Attachment, misfit, read_attachment
 from sop.audience import Ask as Asked
 from sop.audience import Atom, Compare, Expression, Is, Quantity, atoms
 from sop.branch import read_branch, read_decide
@@ -94,9 +95,11 @@ def read_step(form: Form, subject: Subject, trigger: Trigger) -> Step:
         branches=tuple(read_branch(one) for one in form.inners("branch")),
         decide=read_decide(form),
         then=form.text("then", longest=64),
+        attachments=_attachments(form),
     )
     form.asked |= {"success", "decide"}
     _wordings(form, step, subject)
+    _check_attachments(form, step, subject)
     if isinstance(step.task, OpenLink) and step.link is None:
         form.wrong("task", 'kind = "link" 要有 link', example='link = { url = "https://example.com/day1" }')
     form.done()
@@ -276,6 +279,30 @@ def _wordings(form: Form, step: Step, subject: Subject) -> None:
             _note(place, problem)
         if not problems:
             _owned(place, step, variables(text), tasked=form.has("task"))
+
+
+def _attachments(form: Form) -> tuple[Attachment, ...]:
+    found = (read_attachment(one) for one in form.inners("attach"))
+    return tuple(one for one in found if one is not None)
+
+
+def _check_attachments(form: Form, step: Step, subject: Subject) -> None:
+    """What stands beside the text goes where the text goes, and says no more than it may."""
+    if step.attachments and (
+        why_not := misfit(step.channel, step.attachments, with_card=bool(step.link or step.task))
+    ):
+        form.wrong(
+            "attach",
+            why_not,
+            expected='channel 写 "auto"、"group_send" 或 "welcome"，附件连链接卡片最多 9 个',
+        )
+    for place, one in zip(form.inners("attach"), step.attachments, strict=False):
+        for key, text in one.texts.items():
+            problems = check(text, _reach(step.channel, subject))
+            for problem in problems:
+                _note(place, problem, key)
+            if not problems:
+                _owned(place, step, variables(text), tasked=form.has("task"), key=key)
 
 
 def check_invitation(form: Form, finish: Finish) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date, time, timedelta
 from enum import StrEnum
 
+from sop.attachment import Attachment
 from sop.audience import Audience, Expression, Facts, matches
 from sop.guard import USUAL, Guard
 from sop.interaction import AnswerOption, Item
@@ -297,6 +298,7 @@ class Step:
     branches: tuple[Branch, ...] = ()
     decide: timedelta = 24 * HOUR
     then: str = ""
+    attachments: tuple[Attachment, ...] = ()
 
     def wording(self, facts: Facts, *, personal: bool = True, arm: str = "") -> str:
         """The text for somebody of an arm of whom these facts are true; ``personal`` off gives a whole arm the same."""

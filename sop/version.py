@@ -76,6 +76,7 @@ LABELS = {
     "text": "文案",
     "variant": "变体",
     "link": "链接",
+    "attach": "附件",
     "task": "任务",
     "on_miss": "错过之后",
     "on_no_confirm": "没人确认时",
@@ -86,7 +87,7 @@ LABELS = {
     "then": "接着走",
 }
 LONG = frozenset(
-    {"text", "variant", "description"}
+    {"text", "variant", "attach", "description"}
 )  # said to have changed; the words stand in the text beneath
 
 

@@ -33,6 +33,7 @@ from storage.journey import JourneyStore
 from storage.kf import KfStore
 from storage.link import LinkStore
 from storage.mark import MarkStore
+from storage.media import MediaStore
 from storage.member import MemberStore
 from storage.outbox import OutboxStore
 from storage.pause import PauseStore
@@ -107,6 +108,10 @@ class Tx:
     @cached_property
     def statistics(self) -> StatisticStore:
         return StatisticStore(self.connection, self.now)
+
+    @cached_property
+    def media(self) -> MediaStore:
+        return MediaStore(self.connection, self.now)
 
     @cached_property
     def ways(self) -> WayStore:

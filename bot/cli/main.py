@@ -21,6 +21,7 @@ HOMES = {
     "user": ("user",),
     "directory": ("sync",),
     "way": ("way",),
+    "media": ("media",),
     "group": ("group",),
     "why": ("why",),
     "member": ("member",),

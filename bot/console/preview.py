@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from sop.attachment import Attachment
 from sop.experiment import arm_of
 from sop.expression import to_text
 from sop.group import Group
 from sop.journey import EXIT_WORDS, channel_for, due, next_slot
 from sop.member import Member
-from sop.message import CAPABILITIES, Channel
+from sop.message import CAPABILITIES, FORM_WORDS, Channel, Form
 from sop.rehearsal import stand_ins
-from sop.render import Rendered, compose, words
+from sop.render import Rendered, compose, fill, words
 from sop.template import AfterEvent, AtBest, OpenLink, Signal, Step, Subject, Template, Variant
 from sop.timing import lasting, local_day
 
@@ -29,6 +31,7 @@ class StepPreview:
     rendered: Rendered
     card: str
     note: str = ""  # on when it comes
+    attachments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,6 +118,7 @@ def _step(
         rendered=compose(step, to.facts(), said, personal=isinstance(to, Member), arm=arm, longest=longest),
         card=_card(template, step),
         note=_note(step),
+        attachments=tuple(_attached(one, said) for one in step.attachments),
     )
 
 
@@ -127,6 +131,12 @@ def _variant(step: Step, to: Member | Group, arm: str) -> str:
 def _called(variant: Variant) -> str:
     audience = to_text(variant.audience) if variant.audience else ""
     return "，".join(filter(None, (variant.arm and f"对比组「{variant.arm}」", audience)))
+
+
+def _attached(one: Attachment, said: Mapping[str, object]) -> str:
+    done = fill(one, said)
+    word = FORM_WORDS[Form(str(one.kind))]
+    return f"{word}「{one.called}」带不上：{done}" if isinstance(done, str) else f"{word}「{done.called}」"
 
 
 def _note(step: Step) -> str:

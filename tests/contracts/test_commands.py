@@ -316,3 +316,24 @@ def test_a_template_that_stands_still_is_listed_with_the_reason(run: Run) -> Non
     (line,) = [one for one in during.out.splitlines() if " welcome " in one]
     assert "运营" in line
     assert "运营" not in run("sop", "list").out
+
+
+# ---------------------------------------------------------------- files that steps attach
+
+
+def test_files_are_kept_by_name_and_what_the_platform_would_not_take_is_refused(
+    run: Run, tmp_path: Path
+) -> None:
+    poster = b"\x89PNG\r\n\x1a\n" + bytes(64)
+    for name, body in (("a.png", poster), ("b.png", poster), ("bad.png", b"GIF89a......")):
+        (tmp_path / name).write_bytes(body)
+
+    added, twin, refused = (run("media", "add", name) for name in ("a.png", "b.png", "bad.png"))
+    listed = run("media", "list")
+
+    assert (added.code, twin.code, refused.code) == (0, 0, 1)
+    assert "图片「a.png」已放进素材库" in added.out
+    assert "叫「a.png」" in twin.out
+    assert "图片只能是 JPG 或 PNG" in refused.err
+    assert "a.png" in listed.out
+    assert "b" not in listed.out.replace("KB", "")

@@ -47,6 +47,22 @@ async def test_the_same_bytes_are_one_file_under_their_first_name(db: Database) 
     assert await db.read(lambda c: MediaStore(c, NOW).size(first.digest)) == len(PNG)
 
 
+async def test_of_files_of_one_name_the_one_given_last_is_meant(db: Database) -> None:
+    later = NOW + timedelta(hours=1)
+    old = await db.write(lambda c: MediaStore(c, NOW).keep(Form.IMAGE, "海报.png", PNG))
+    new = await db.write(lambda c: MediaStore(c, later).keep(Form.IMAGE, "海报.png", PNG + b"!"))
+    meant = await db.read(lambda c: MediaStore(c, NOW).named(["海报.png", "没有.png"]))
+
+    await db.write(lambda c: MediaStore(c, later + timedelta(hours=1)).keep(Form.IMAGE, "海报.png", PNG))
+
+    assert meant == {"海报.png": new}
+    assert await db.read(lambda c: MediaStore(c, NOW).named(["海报.png"])) == {"海报.png": old}
+    assert [(one.name, one.size) for one in await db.read(lambda c: MediaStore(c, NOW).all())] == [
+        ("海报.png", len(PNG) + 1),
+        ("海报.png", len(PNG)),
+    ]
+
+
 async def test_a_file_we_do_not_have_is_nothing(db: Database) -> None:
     assert await db.read(lambda c: MediaStore(c, NOW).get("0" * 64)) is None
     assert await db.read(lambda c: MediaStore(c, NOW).size("0" * 64)) == 0

@@ -11,6 +11,7 @@ from sop.receipt import State
 from sop.template import INVITE
 from sop.way import Way, WayKind
 from storage.errand import Errand
+from storage.version import VersionStore
 from tests.world import Person, World, july
 
 PLAN = """
@@ -98,6 +99,26 @@ async def test_who_reaches_the_goal_is_invited_then_and_not_again_at_the_end(wor
     assert at_the_goal == ["达成了「第一份」的目标，邀请进「老友群」"]
     assert sum("邀请你加入「" in said for said in lin.heard_from("linmo")) == 1
     assert "只有一步" in lin.heard_from("linmo")
+
+
+async def test_what_a_goal_brought_about_stays_when_the_journey_moves_to_another_version(
+    world: World,
+) -> None:
+    await opened(world, "老友群")
+    quiet = ON_GOAL.replace("[goal]", "[rules.quiet_hours]\nfrom = 19:00:00\nto = 20:00:00\n\n[goal]")
+    await world.publishes(text=quiet)
+    lin = await world.befriends("小林")
+    await lin.says("你好")
+    [before] = await lin.pushes()
+    await world.publishes(text=quiet.replace("只有一步", "换了说法"))
+    await world.change(lambda tx: VersionStore(tx.connection, tx.now).migrate("first", 2))
+
+    await live_on(world)
+
+    assert before.state is State.WAITING
+    [journey] = await world.ask(lambda tx: tx.journeys.of(lin.id))
+    assert journey.version == 2
+    assert sum("邀请你加入「" in said for said in lin.heard_from("linmo")) == 1
 
 
 async def test_who_never_reaches_the_goal_is_invited_at_the_end(world: World) -> None:

@@ -137,5 +137,5 @@ def read_quiet() -> object:
 
 def test_every_part_of_a_step_is_written_where_a_change_is_seen() -> None:
     assert {one.name for one in fields(Step)} == {
-        "id", "when", "text", "name", "channel", "variants", "link", "task", "on_miss", "confirm", "success", "marketing", "branches", "decide", "then",
+        "id", "when", "text", "name", "channel", "variants", "link", "task", "on_miss", "confirm", "success", "marketing", "branches", "decide", "then", "attachments",
     }  # fmt: skip
