@@ -80,9 +80,17 @@ class Form:
                     example=self._guide(near[0] if near else "").example,
                 )
 
+    def strangers(self) -> None:
+        """Refuse the keys that never belong here: what tells the cases apart may be among them, misspelt."""
+        here = self._generic("")
+        self.asked |= {key.rpartition(".")[2] for key in KEYS if key.rpartition(".")[0] == here}
+        self.done()
+
     def _guide(self, key: str) -> Key:
-        generic = ".".join(str(part) for part in (*self.path, key) if isinstance(part, str) and part)
-        return KEYS.get(generic, Key("", ""))
+        return KEYS.get(self._generic(key), Key("", ""))
+
+    def _generic(self, key: str) -> str:
+        return ".".join(part for part in (*self.path, key) if isinstance(part, str) and part)
 
     def _shown(self, key: str) -> str:
         shown = ""

@@ -121,6 +121,7 @@ def _when(form: Form, subject: Subject) -> When:
         ways.remove("best" if when.values["best"] is False else "day")
     if len(ways) != 1:
         form.wrong("when", "没有写清楚什么时候" if not ways else f"{' 和 '.join(ways)} 只能写一个")
+        when.strangers()
         return After(delay=timedelta())
     found = _one_way(when, ways[0])
     if isinstance(found, AfterEvent) and subject is Subject.GROUP:
@@ -371,6 +372,7 @@ def _task(form: Form | None) -> Task | None:
         return None
     kind = form.word("kind", TaskKind)
     if kind is None:
+        form.strangers()
         return None
     task = _task_of(form, kind)
     form.done()

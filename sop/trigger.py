@@ -35,6 +35,8 @@ def read_trigger(form: Form, subject: Subject) -> Trigger:
     inner = form.inner("trigger", required=True)
     on = inner.word("on", On) if inner else None
     if inner is None or on is None:
+        if inner is not None:
+            inner.strangers()
         return Trigger(on=On.FRIEND_ADDED)
     if subject is Subject.GROUP and on not in GROUP_TRIGGERS:
         inner.wrong(
@@ -53,6 +55,7 @@ def _trigger_on(form: Form, on: On) -> Trigger:
         case On.TAG_ADDED | On.TAG_REMOVED:
             return Trigger(on=on, tag=form.text("tag", required=True, longest=64))
         case On.TIER_CHANGED:
+            form.asked.add("tier")
             return Trigger(on=on, tier=str(form.word("tier", TierWord) or "") if form.has("tier") else "")
         case On.GROUP_JOINED:
             return Trigger(on=on, group=form.text("group"))
