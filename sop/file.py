@@ -372,6 +372,14 @@ def edit(text: str, changes: Mapping[Path, Any]) -> str:
             holder = holder[part]
         if value is None:
             holder.pop(path[-1])
-        else:
+        elif not _is_there(holder, path[-1], value):
             holder[path[-1]] = _flat(value)
     return tomlkit.dumps(document)
+
+
+def _is_there(holder: Any, key: str | int, value: Any) -> bool:
+    """What is written already stays as it was written, with its quotes."""
+    if isinstance(key, str) and key not in holder:
+        return False
+    there = holder[key]
+    return bool(there == value) and isinstance(there, bool) == isinstance(value, bool)

@@ -11,7 +11,7 @@ import pytest
 import tomlkit
 
 from sop.errors import Problem, TemplateError
-from sop.file import read
+from sop.file import edit, read, write
 from sop.guide import KEYS
 
 HEAD = """
@@ -82,7 +82,7 @@ link = {{ url = "https://example.com/1", title = "一" }}
 on_miss = "ask"
 on_no_confirm = {{ do = "deputy", after = "1h", deputy = "lisi" }}
 success = "answered"
-marketing = true
+marketing = false
 decide = "12h"
 [[step.variant]]
 arm = "问句开头"
@@ -161,6 +161,7 @@ def begun(trigger: str) -> str:
     return HEAD.replace('[trigger]\non = "friend.added"', f"[trigger]\n{trigger}") + STEP
 
 
+EVERYONE = HEAD.replace("include = '职场新人 | 创业人群'\nexclude = 'tier:core'", "everyone = true")
 CARRIERS = [
     RICH,
     begun('on = "tag.added"\ntag = "已购"'),
@@ -173,7 +174,11 @@ CARRIERS = [
     begun('on = "monthly"\nday = 9\ntime = 10:00:00'),
     begun('on = "holiday"\nholiday = "元旦"\ndays_before = 2\ntime = 10:00:00'),
     begun('on = "date_field"\nfield = "wedding"\ntime = 10:00:00'),
-    HEAD.replace("include = '职场新人 | 创业人群'\nexclude = 'tier:core'", "everyone = true") + STEP,
+    EVERYONE + "[guard]\noff = true\n" + STEP,
+    EVERYONE.replace('"member"', '"group"').replace(
+        '"friend.added"', '"date"\ndate = 2027-01-01\ntime = 10:00:00'
+    )
+    + STEP,
 ]
 OTHER: list[Any] = [-3, "x", True, [1], {"a": 1}, date(2026, 1, 1)]
 Path = tuple[str | int, ...]
@@ -202,6 +207,10 @@ def carried() -> dict[str, tuple[dict[str, Any], Path]]:
 
 
 CARRIED = carried()
+WRITTEN = {
+    key: (next(text for text in CARRIERS if tomlkit.parse(text).unwrap() == whole), path)
+    for key, (whole, path) in CARRIED.items()
+}
 
 
 def put(whole: dict[str, Any], path: Path, value: Any) -> dict[str, Any]:
@@ -226,6 +235,33 @@ def problems_of(whole: dict[str, Any]) -> tuple[str, tuple[Problem, ...]]:
 @pytest.mark.parametrize("text", CARRIERS)
 def test_what_the_mistakes_are_made_in_is_good(text: str) -> None:
     assert read(text).steps
+
+
+@pytest.mark.parametrize("text", CARRIERS)
+def test_a_template_with_every_key_is_written_and_read_back_equal(text: str) -> None:
+    template = read(text)
+
+    assert read(write(template)) == template
+
+
+def test_no_key_is_lost_in_writing() -> None:
+    written = {
+        named(path) for text in CARRIERS for path in places(tomlkit.parse(write(read(text))).unwrap()) if isinstance(path[-1], str)
+    }  # fmt: skip
+
+    assert set(KEYS) - written == set()
+
+
+@pytest.mark.parametrize("key", [key for key in KEYS if "." in key])
+def test_an_edit_that_changes_nothing_keeps_every_byte(key: str) -> None:
+    text, path = WRITTEN[key]
+    value: Any = tomlkit.parse(text).unwrap()
+    for part in path:
+        value = value[part]
+
+    edited = edit(text, {path: value})
+
+    assert edited == text
 
 
 def test_every_key_of_the_guide_is_tried() -> None:
