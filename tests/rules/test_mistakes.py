@@ -53,6 +53,7 @@ on = ["order.paid"]
 tags_add = ["完成成长计划"]
 chain = "weekly_pick"
 invite = "老友群"
+on_goal = true
 invite_text = "来老友群坐坐：{{{{ link }}}}"
 
 [guard]
