@@ -19,6 +19,7 @@ from sop.activity import (
     TALK,
     Activity,
     hash_of,
+    local_day,
 )
 from sop.group import GroupKind
 from storage.among import among
@@ -194,11 +195,16 @@ class ActivityStore:
     def recall(self, key: str, *, zone: str = HOME) -> bool:
         """Somebody took back what they said: it counts no more. False when we never heard it."""
         row = self._connection.execute(
-            select(activity.c.id, activity.c.group_id, activity.c.happened_at).where(
+            select(activity.c.id, activity.c.member, activity.c.group_id, activity.c.happened_at).where(
                 activity.c.key == key, activity.c.kind.in_(PARTICIPATION)
             )
         ).one_or_none()
-        return row is not None and bool(self._exclude([row], zone, RECALLED))
+        if row is None:
+            return False
+        self._exclude([row], zone, RECALLED)
+        if row.member and not row.group_id:
+            self._rolls.take_back(row.member, local_day(from_ms(row.happened_at), zone), zone)
+        return True
 
     def credit(self, member: str, deeds: ColumnElement[bool], *, zone: str = HOME) -> int:
         """Deeds of nobody known turn out to be this member's: from now on they count."""

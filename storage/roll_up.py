@@ -117,6 +117,22 @@ class RollUp:
         if fact.group:
             self._connection.execute(_STALE, {"in_group": fact.group, "on_day": day.isoformat()})
 
+    def take_back(self, member: str, day: date, zone: str) -> None:
+        """Something done outside every group counts no more."""
+        here = (
+            member_day.c.group_id == NO_GROUP,
+            member_day.c.day == day.isoformat(),
+            member_day.c.member == member,
+        )
+        left = member_day.c.n - 1
+        fewer = {"n": left, "turns": left, "different": case((left < KEPT_HASHES, left), else_=KEPT_HASHES)}
+        if (
+            self._connection.scalar(update(member_day).where(*here).values(fewer).returning(member_day.c.n))
+            == 0
+        ):
+            self._connection.execute(delete(member_day).where(*here))
+            self._lost_days(NO_GROUP, [(member, day)], zone)
+
     # ------------------------------------------------------------ many facts
 
     def hear_all(self, groups: Mapping[str, Mapping[int, Activity]], zone: str) -> None:

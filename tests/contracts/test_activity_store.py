@@ -189,6 +189,19 @@ async def test_a_join_says_since_when_and_a_deed_outside_groups_is_kept_too(db: 
     assert [row[:3] for row in found["days"] if not row[0]] == [("", "2026-03-04", "a")]
 
 
+async def test_a_question_taken_back_counts_no_more_outside_groups_too(db: Database) -> None:
+    once, twice = said(0, "a", group="", kind="asked"), said(3, "a", group="", kind="asked")
+    await log(db, [once, twice])
+
+    await db.write(lambda c: ActivityStore(c).recall(once.key))
+    left = (await db.read(sums))["days"]
+    await db.write(lambda c: ActivityStore(c).recall(twice.key))
+
+    assert left == [("", "2026-03-02", "a", 1, 1, 1, 0)]
+    found = await db.read(sums)
+    assert (found["days"], found["firsts"]) == ([], [])
+
+
 async def test_our_own_doing_does_not_make_a_day_observed(db: Database) -> None:
     await log(db, [said(0, "a", kind="received"), said(1440, "", kind="unknown")])
 
