@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from datetime import date
 from typing import Any
 
 from aiohttp import web
@@ -13,6 +14,7 @@ from bot.rehearsal import HEAD, OUTCOMES, Run
 from sop.errors import TemplateError
 from sop.rehearsed import Count, Summary
 from sop.stage import Outcome, assumed
+from sop.timing import WEEKDAYS
 from storage.template import Saved, TemplateStore, compiled
 
 DAYS = (7, 14, 30, 60)
@@ -120,7 +122,7 @@ def _calendar(summary: Summary) -> list[tuple[str, list[tuple[int, int]], int]]:
     for day in sorted({day for day, _ in summary.calendar}):
         steps = range(len(summary.stage.template.sayings))
         counts = [_number(summary.calendar.get((day, at))) for at in steps]
-        grid.append((day, [(count, -(-HEAT * count // most)) for count in counts], sum(counts)))
+        grid.append((_spoken(day), [(count, -(-HEAT * count // most)) for count in counts], sum(counts)))
     return grid
 
 
@@ -129,7 +131,13 @@ def _confirmations(summary: Summary) -> tuple[list[str], list[tuple[str, list[in
     tasks = {(day, staff): number for staff, day, number in summary.confirmations()}
     staff = sorted({name for _, name in tasks})
     days = sorted({day for day, _ in tasks})
-    return staff, [(day, [tasks.get((day, name), 0) for name in staff]) for day in days]
+    return staff, [(_spoken(day), [tasks.get((day, name), 0) for name in staff]) for day in days]
+
+
+def _spoken(day: str) -> str:
+    """A day as operators read it: 7月4日 周六."""
+    there = date.fromisoformat(day)
+    return f"{there.month}月{there.day}日 {WEEKDAYS[there.weekday()]}"
 
 
 def _said(run: Run) -> list[dict[str, Any]]:

@@ -42,6 +42,14 @@ async def test_a_version_is_played_and_says_who_would_hear_what(console: Operate
     assert await console.db.read(lambda c: OutboxStore(c, NOW).counts()) == before
 
 
+async def test_the_share_that_answers_is_chosen_and_shown(console: Operated) -> None:
+    await console.does(HOME, version="1", days="14", answers="30")
+    page = await played(console)
+
+    assert "30% 的人会动" in page
+    assert '<option value="30" selected>30% 的人会答</option>' in page
+
+
 async def test_its_lines_can_be_taken_into_a_spreadsheet(console: Operated) -> None:
     await console.does(HOME, version="1", days="14")
     await played(console)

@@ -246,6 +246,7 @@ def law(folder: Path, examples: int) -> None:
         @seed(20260305)
         @settings(
             max_examples=examples,
+            deadline=None,
             database=None,
             phases=[Phase.generate],
             suppress_health_check=list(HealthCheck),
@@ -265,5 +266,6 @@ def test_a_rehearsal_foretells_what_happens(tmp_path: Path) -> None:
 
 
 @pytest.mark.full
+@pytest.mark.timeout(900)
 def test_a_rehearsal_foretells_what_happens_in_five_hundred_communities(tmp_path: Path) -> None:
     law(tmp_path, 500)

@@ -207,3 +207,13 @@ async def test_a_link_somebody_made_meanwhile_is_the_one_in_the_message(walk: Wa
     await walk.plan()
 
     assert "/l/theirs" in (await walk.said())["wm1"]
+
+
+async def test_a_late_step_without_words_says_that_it_had_none(walk: Walk) -> None:
+    await walk.begin("wm1", minutes=30)
+    await walk.db.write(lambda c: MemberStore(c, NOW, lambda u: None).unfriend("wm1", "wang", "member", NOW))
+
+    await walk.plan()
+
+    assert await walk.said() == {}
+    assert [became for _, became in await walk.missed()] == ["unsaid"]

@@ -248,6 +248,17 @@ async def test_who_says_no_while_the_task_is_being_made_is_taken_out_of_it(
     assert [one.what for one in await office.errands()] == ["recall", "task"]
 
 
+async def test_who_wants_no_pushes_still_gets_what_is_none(office: Office) -> None:
+    await office.befriend("lin")
+    await office.db.write(lambda c: ConsentStore(c, NOW).decide("lin", granted=False, channel="kf"))
+    await office.say(push("lin", to_member="lin", marketing=False))
+
+    await office.send()
+
+    assert await office.state("lin") is State.CREATED
+    assert [one.what for one in await office.errands()] == ["task"]
+
+
 async def test_who_says_no_while_waiting_for_a_place_is_not_written_to(
     office: Office, clock: TurnedClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 
 from sop.file import read
 from sop.member import Member
 from sop.quota import Span
-from sop.rehearsal import Rehearsal
+from sop.rehearsal import Rehearsal, answer_lot
 from sop.rehearsed import Summary
 from sop.sender import Senders
-from sop.stage import Absence, Outcome, Scene, Stage, Walker
+from sop.stage import ANSWERS_AFTER, NOT_THEIR_DAY, Absence, Outcome, Scene, Stage, Walker, assumed
 from sop.timing import QuietHours
 from tests.world import july
 
@@ -151,3 +151,50 @@ def test_what_waits_for_a_member_waits_in_vain_and_the_best_hour_is_the_learnt_o
     assert (missed.outcome, missed.reason) == (Outcome.SKIPPED, "等了 1 天，没有等到「已经回复」，跳过")
     assert isinstance(sent, Scene)
     assert sent.at == july(2, "12:32")
+
+
+def test_who_answers_goes_on_by_the_branch_a_while_after_they_read_it() -> None:
+    scenes = played(replace(STAGE, template=read(PLAN), answer_rate=1.0), LIN)
+
+    first, second = (one for one in scenes if isinstance(one, Scene))
+    assert second.step == 1
+    assert second.planned == first.at + ANSWERS_AFTER + timedelta(hours=1)
+
+
+def test_the_share_that_answers_is_said_first_and_the_same_every_time() -> None:
+    template, people = read(PLAN), [f"wm{number}" for number in range(1000)]
+
+    lots = [answer_lot(template, template.steps[0], one) for one in people]
+
+    assert lots == [answer_lot(template, template.steps[0], one) for one in people]
+    assert 250 < sum(lot < 0.3 for lot in lots) < 350
+    assert "30%" in assumed(0.3)[0]
+    assert "没有人" in assumed()[0]
+
+
+def test_journeys_beside_each_other_share_one_week() -> None:
+    weekly = PLAIN.replace('on = "friend.added"', 'on = "weekly"\nweekday = "wed"\ntime = 10:00:00')
+    second = '[[step]]\nid = "second"\nwhen = { day = 9, time = 19:30:00, window = "1h" }\ntext = "第二句"\n'
+    stage = replace(STAGE, template=read(weekly + second), end=july(25), weekly_cap=1)
+
+    scenes = [one for one in played(stage, LIN) if isinstance(one, Scene)]
+
+    assert [(one.at.day, one.step, one.outcome) for one in scenes] == [
+        (9, 0, Outcome.SENT),
+        (16, 0, Outcome.SENT),
+        (17, 1, Outcome.REFUSED),  # the week is used up by the journey that began later
+        (23, 0, Outcome.SENT),
+        (24, 1, Outcome.REFUSED),
+    ]
+
+
+def test_a_day_of_their_own_begins_for_whom_it_is() -> None:
+    birthday = PLAIN.replace('on = "friend.added"', 'on = "date_field"\nfield = "生日"\ntime = 10:00:00')
+    stage = replace(STAGE, template=read(birthday))
+
+    [scene] = played(stage, replace(LIN, day=date(1990, 7, 3)))
+    [absence] = played(stage, replace(LIN, day=date(1990, 8, 3)))
+
+    assert isinstance(scene, Scene)
+    assert scene.at == july(4, "19:32")
+    assert absence == Absence("lin", NOT_THEIR_DAY)
