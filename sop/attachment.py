@@ -68,6 +68,7 @@ def read_attachment(form: Form) -> Attachment | None:
     """The attachment in this table; what is wrong with it is noted in the form."""
     kind = form.word("kind", AttachmentKind)
     if kind is None:
+        form.strangers()
         return None
     match kind:
         case AttachmentKind.LINK:

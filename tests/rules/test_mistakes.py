@@ -116,6 +116,21 @@ coupon = "checkin_9"
 id = "thanks"
 when = {{ wait = "2h" }}
 text = "谢谢"
+[[step.attach]]
+kind = "image"
+file = "海报.png"
+[[step.attach]]
+kind = "link"
+title = "手冲课"
+url = "https://example.com/class"
+description = "周六"
+picture = "https://example.com/a.png"
+[[step.attach]]
+kind = "mini_program"
+title = "报名"
+file = "封面.png"
+app_id = "wx1111111111111111"
+page = "pages/index"
 
 [[step]]
 id = "asked"
