@@ -36,3 +36,18 @@ async def test_whose_day_it_is_comes_in_turns(db: Database) -> None:
         return [store.whose("birthday", day, limit=2), store.whose("birthday", day, after="b", limit=2)]
 
     assert await db.write(ask) == [["a", "b"], ["c"]]
+
+
+async def test_the_days_of_some_are_those_kept_under_the_name(db: Database) -> None:
+    def ask(connection: Connection) -> dict[str, date]:
+        store = FieldStore(connection)
+        store.keep(
+            [
+                born("ann", 1992, 2, 29),
+                born("bo", 1990, 2, 28),
+                MemberDate("ann", "wedding", date(2020, 1, 1)),
+            ]
+        )
+        return store.days("birthday", ["ann", "chen"])
+
+    assert await db.write(ask) == {"ann": date(1992, 2, 29)}
