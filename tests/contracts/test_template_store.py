@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from functools import partial
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -34,7 +35,7 @@ BEFORE_SATURDAY = datetime(2026, 7, 2, 11, 0, tzinfo=UTC)
 SATURDAY = datetime(2026, 7, 4, 11, 30, tzinfo=UTC)
 
 
-async def save(db: Database, *texts: str, publish: int = 0, now: datetime = NOW) -> None:
+async def save(db: Database, *texts: str, publish: int = 0, now: datetime = NOW, zone: str = ZONE) -> None:
     """Save these texts as versions 1, 2, … and publish one of them."""
 
     def work(connection: Connection) -> None:
@@ -42,7 +43,7 @@ async def save(db: Database, *texts: str, publish: int = 0, now: datetime = NOW)
         for text in texts:
             store.save("hello", "问好", text, by="阿宁")
         if publish:
-            store.publish("hello", publish, zone=ZONE)
+            store.publish("hello", publish, zone=zone)
 
     await db.write(work)
 
@@ -122,6 +123,26 @@ async def test_what_the_clock_starts_waits_for_its_next_slot(db: Database) -> No
     await save(db, WEEKLY, publish=1, now=BEFORE_SATURDAY)
 
     assert await slots(db) == [SATURDAY]
+
+
+@pytest.mark.parametrize(
+    ("zone", "weekday", "moment"),
+    [
+        ("America/New_York", "sat", "20:00:00"),  # Sunday in UTC
+        ("Asia/Shanghai", "mon", "07:00:00"),  # Sunday in UTC
+        ("Pacific/Auckland", "sun", "23:30:00"),
+        ("America/Los_Angeles", "sun", "09:00:00"),
+    ],
+)
+async def test_publishing_counts_in_the_community_s_zone(
+    db: Database, zone: str, weekday: str, moment: str
+) -> None:
+    text = WEEKLY.replace('"sat"', f'"{weekday}"').replace("time = 19:30:00", f"time = {moment}", 1)
+    await save(db, text, publish=1, now=BEFORE_SATURDAY, zone=zone)
+
+    [slot] = await slots(db)
+
+    assert f"{slot.astimezone(ZoneInfo(zone)):%a %H:%M:%S}".lower() == f"{weekday} {moment}"
 
 
 async def test_what_somebody_starts_waits_for_no_slot(db: Database) -> None:

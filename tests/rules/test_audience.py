@@ -136,6 +136,19 @@ def test_and_never_adds_and_or_never_loses_or_duplicates(
     assert len(either) == len(members(left, community)) + len(members(right, community)) - len(both)
 
 
+@given(EXPRESSIONS, COMMUNITIES)
+def test_and_with_what_nobody_is_picks_nobody(expression: Expression, community: list[Facts]) -> None:
+    nobody = Is("没有人有的标签")
+
+    assert members(All((expression, nobody)), community) == set()
+
+
+@pytest.mark.parametrize("text", ["", "  ", "甲 &", "& 甲", "甲 & ()", "()", "!"])
+def test_an_empty_part_is_refused_and_never_means_everybody(text: str) -> None:
+    with pytest.raises(TemplateError):
+        parse(text)
+
+
 @given(EXPRESSIONS)
 def test_writing_and_reading_gives_the_same_expression(expression: Expression) -> None:
     assert parse(to_text(expression)) == expression
