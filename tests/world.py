@@ -136,6 +136,12 @@ class Person:
         return [entry for entry in await self.messages() if not entry.message.urgent]
 
 
+def ready(name: str) -> str:
+    """A template of the library for everybody it is for: whom the lot holds out is another question."""
+    lines = (LIBRARY / f"{name}.toml").read_text("utf-8").splitlines()
+    return "\n".join(line for line in lines if not line.startswith("hold_out"))
+
+
 class World:
     """The simulator, the bot, and the clock between them."""
 
@@ -255,8 +261,8 @@ class World:
     # ------------------------------------------------------------ plans and coupons
 
     async def publishes(self, *names: str, text: str = "") -> None:
-        """Publish templates of the ready library, or one given as text."""
-        texts = [(LIBRARY / f"{name}.toml").read_text("utf-8") for name in names] + ([text] if text else [])
+        """Publish templates of the ready library, which hold nobody out here, or one given as text."""
+        texts = [*map(ready, names), *([text] if text else [])]
         for one in texts:
             template = read(one)
 

@@ -13,7 +13,7 @@ from tests.world import LIBRARY, Person, World, july
 
 
 async def test_what_the_welcome_asked_decides_the_words_of_the_next_evening(world: World) -> None:
-    await world.publishes("welcome", text=all_take_part("seven_day_growth"))
+    await world.publishes("welcome", "seven_day_growth")
     lin, zhou = await world.befriends("小林"), await world.befriends("老周")
     await lin.sends(lin.link(), option="C")  # 在创业，或者正准备出发
     await zhou.sends(zhou.link(), option="A")
@@ -25,7 +25,7 @@ async def test_what_the_welcome_asked_decides_the_words_of_the_next_evening(worl
 
 
 async def test_each_wording_is_one_task_for_all_who_read_it(world: World) -> None:
-    await world.publishes("welcome", text=all_take_part("seven_day_growth"))
+    await world.publishes("welcome", "seven_day_growth")
     people = [await world.befriends(name) for name in ("甲", "乙", "丙")]
     await people[0].sends(people[0].link(), option="C")
 
@@ -36,7 +36,7 @@ async def test_each_wording_is_one_task_for_all_who_read_it(world: World) -> Non
 
 
 async def test_one_task_of_three_in_three_days_is_a_promotion_and_ends_the_plan(world: World) -> None:
-    await world.publishes("welcome", text=all_take_part("seven_day_growth"))
+    await world.publishes("welcome", "seven_day_growth")
     lin = await world.befriends("小林")
     await lin.sends(lin.link(), option="A")
     await evening(world, 3)
@@ -50,7 +50,7 @@ async def test_one_task_of_three_in_three_days_is_a_promotion_and_ends_the_plan(
 
 
 async def test_the_reason_of_a_promotion_is_kept_for_operators_to_read(world: World) -> None:
-    await world.publishes("welcome", text=all_take_part("seven_day_growth"))
+    await world.publishes("welcome", "seven_day_growth")
     lin = await world.befriends("小林")
     await lin.sends(lin.link(), option="A")
     await evening(world, 3)
@@ -63,7 +63,7 @@ async def test_the_reason_of_a_promotion_is_kept_for_operators_to_read(world: Wo
 
 
 async def test_who_does_none_of_three_tasks_stays_new_and_hears_on(world: World) -> None:
-    await world.publishes("welcome", text=all_take_part("seven_day_growth"))
+    await world.publishes("welcome", "seven_day_growth")
     zhou = await world.befriends("老周")
 
     for day in (3, 4, 5):
@@ -100,7 +100,7 @@ async def test_who_was_silent_for_three_weeks_is_greeted_with_a_coupon(world: Wo
 
 async def test_who_said_a_word_meanwhile_is_not_missed(world: World) -> None:
     await world.coupons("winback", 5, name="老友券")
-    await world.publishes(text=all_take_part("coupon_winback"))
+    await world.publishes("coupon_winback")
     lin = await world.befriends("小林")
     await world.leap_to(july(15))
     await lin.says("你好")
@@ -149,16 +149,10 @@ async def test_after_a_quarter_who_is_silent_still_is_greeted_again(world: World
 # ---------------------------------------------------------------- how it is told
 
 
-def all_take_part(name: str) -> str:
-    """A plan of the library without its hold-out."""
-    text = (LIBRARY / f"{name}.toml").read_text("utf-8")
-    return "\n".join(line for line in text.splitlines() if not line.startswith("hold_out"))
-
-
 async def silent(world: World) -> Person:
     """Somebody who came on the 2nd and did nothing since; it is the 24th."""
     await world.coupons("winback", 5, name="老友券")
-    await world.publishes(text=all_take_part("coupon_winback"))
+    await world.publishes("coupon_winback")
     lin = await world.befriends("小林")
     await world.leap_to(july(24, "04:21"))
     return lin

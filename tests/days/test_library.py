@@ -127,7 +127,7 @@ PLAYS: dict[str, tuple[Begin, list[str]]] = {
 async def test_a_ready_sop_is_said_to_its_last_day(world: World, name: str) -> None:
     begin, expected = PLAYS[name]
     await stock(world)
-    await world.publishes(text=for_everyone(name))
+    await world.publishes(name)
     await begin(world)
 
     await live_on(world, steps=len(expected))
@@ -138,7 +138,7 @@ async def test_a_ready_sop_is_said_to_its_last_day(world: World, name: str) -> N
 
 
 async def test_who_signs_up_for_the_live_hears_other_words_than_who_does_not(world: World) -> None:
-    await world.publishes(text=for_everyone("event_live"))
+    await world.publishes("event_live")
     lin, zhou = await world.befriends("小林"), await world.befriends("老周")
     await live_on(world, steps=2)
     await lin.sends(lin.link(), option="A")
@@ -151,7 +151,7 @@ async def test_who_signs_up_for_the_live_hears_other_words_than_who_does_not(wor
 
 async def test_who_wants_another_taste_is_offered_one(world: World) -> None:
     await stock(world)
-    await world.publishes(text=for_everyone("repurchase"))
+    await world.publishes("repurchase")
     lin = await ordered(world)
     await live_on(world, steps=2)
     await lin.sends(lin.link(), option="B")
@@ -162,12 +162,6 @@ async def test_who_wants_another_taste_is_offered_one(world: World) -> None:
 
 
 # ---------------------------------------------------------------- how it is played
-
-
-def for_everyone(name: str) -> str:
-    """A plan of the library without its hold-out, so that nobody is only watched."""
-    text = (LIBRARY / f"{name}.toml").read_text("utf-8")
-    return "\n".join(line for line in text.splitlines() if not line.startswith("hold_out"))
 
 
 async def stock(world: World) -> None:
