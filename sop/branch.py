@@ -56,6 +56,22 @@ def taken(template: Template, at: int, signal: Signal | None, to: int) -> str:
     return f"「{step.called}」之后{did}，{way}"
 
 
+def onward(template: Template, at: int) -> tuple[str, ...]:
+    """Where a step leads, a line for each way; nothing when everybody goes on to the next."""
+    step = template.steps[at]
+    ways = [
+        *((branch.on, branch.to) for branch in step.branches),
+        *([(None, step.then)] if step.then else []),
+    ]
+    return tuple(_led(template, step, signal, to) for signal, to in ways)
+
+
+def _led(template: Template, step: Step, signal: Signal | None, to: str) -> str:
+    did = EXIT_WORDS[signal] if signal else f"{lasting(step.decide)}内没有动作" if step.branches else "说完"
+    following = template.step(to)
+    return f"{did} → {f'「{following.called}」' if following else '到此结束'}"
+
+
 def read_decide(form: Form) -> timedelta:
     """How long a step waits for what the member does."""
     if form.has("decide") and not form.has("branch"):

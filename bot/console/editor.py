@@ -67,6 +67,13 @@ def typed(fields: dict[str, str]) -> str:
     return fields.get("text", "").replace("\r\n", "\n").replace("\r", "\n")
 
 
+def as_kept(text: str, before: str) -> str:
+    """What was typed with the line ends the version before has, for a browser knows one kind only."""
+    if text == before.replace("\r\n", "\n").replace("\r", "\n"):
+        return before
+    return text.replace("\n", "\r\n") if "\r\n" in before else text
+
+
 # ---------------------------------------------------------------- opening
 
 
@@ -205,7 +212,7 @@ async def save(request: web.Request) -> web.Response:
     versions = await here.read(lambda c: TemplateStore(c, now).versions(template_id))
     if not versions:
         raise web.HTTPNotFound
-    text, checked = typed(fields), check(typed(fields), template_id)
+    text, checked = as_kept(typed(fields), versions[0].text), check(typed(fields), template_id)
     if checked.template is None and (fields.get("do") == "publish" or len(text) > LONGEST):
         return await _editor(request, text[:LONGEST], versions=versions, shown=versions[0], status=422)
     name = checked.template.name if checked.template else versions[0].name

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sop.attachment import Attachment
+from sop.branch import onward
 from sop.experiment import arm_of
 from sop.expression import to_text
 from sop.group import Group
@@ -32,6 +33,7 @@ class StepPreview:
     card: str
     note: str = ""  # on when it comes
     attachments: tuple[str, ...] = ()
+    ways: tuple[str, ...] = ()  # where it leads, when not everybody goes on to the next
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +45,11 @@ class Preview:
     begins: bool
     anchor: datetime
     steps: tuple[StepPreview, ...]
+
+    @property
+    def parts(self) -> bool:
+        """Whether the ways of members part, so that nobody gets all that is listed."""
+        return any(step.branches for step in self.template.steps)
 
 
 def fits(template: Template, to: Member | Group) -> bool:
@@ -118,6 +125,7 @@ def _step(
         rendered=compose(step, to.facts(), said, personal=isinstance(to, Member), arm=arm, longest=longest),
         card=_card(template, step),
         note=_note(step),
+        ways=onward(template, index),
         attachments=tuple(_attached(one, said) for one in step.attachments),
     )
 

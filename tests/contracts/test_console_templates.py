@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from storage.template import Saved, TemplateStore
-from tests.contracts.operated import GROUP, MEMBER, NOW, Operated, operated, plan
+from tests.contracts.operated import ADMIN, GROUP, MEMBER, NOW, Operated, operated, plan
 
 
 @pytest.fixture
@@ -68,6 +68,20 @@ async def test_saving_keeps_the_text_to_the_letter_as_a_new_draft(console: Opera
 
     newest = (await versions(console))[0]
     assert (newest.version, newest.state, newest.text) == (3, "draft", text)
+
+
+async def test_a_file_with_the_line_ends_of_windows_keeps_them(console: Operated) -> None:
+    text = plan("你好").replace("\n", "\r\n")
+    await console.db.write(
+        lambda c: TemplateStore(c, NOW).save("hello", "问候", text, by=ADMIN, expect=2) and None
+    )
+
+    await console.does("/templates/hello", text=text, expect="3", do="draft")  # as it was
+    unchanged = (await versions(console))[0]
+    await console.does("/templates/hello", text=text.replace("你好", "早"), expect="3", do="draft")
+
+    assert (unchanged.version, unchanged.text) == (3, text)
+    assert (await versions(console))[0].text == text.replace("你好", "早")
 
 
 async def test_whoever_saves_second_is_told_and_loses_nothing(console: Operated) -> None:

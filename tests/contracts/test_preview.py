@@ -38,3 +38,52 @@ def test_who_sits_in_the_group_is_shown_no_invitation() -> None:
     seated = Member(id="lin", name="小林", groups=frozenset({"老友群"}))
 
     assert len(preview(read(INVITING), seated, july(1), ZONE).steps) == 1
+
+
+BRANCHING = """
+id = "two_ways"
+name = "两条路"
+[trigger]
+on = "friend.added"
+[audience]
+everyone = true
+[[step]]
+id = "ask"
+name = "问一句"
+when = { day = 1, time = 19:30:00 }
+text = "在吗"
+decide = "12h"
+[[step.branch]]
+on = "replied"
+to = "thanks"
+[[step.branch]]
+on = "else"
+to = "end"
+[[step]]
+id = "nudge"
+when = { wait = "1h" }
+text = "再看看"
+then = "end"
+[[step]]
+id = "thanks"
+name = "道谢"
+when = { wait = "1h" }
+text = "谢谢"
+"""
+
+
+def test_a_step_says_which_way_leads_where() -> None:
+    seen = preview(read(BRANCHING), LIN, july(1), ZONE)
+
+    assert seen.parts
+    assert [step.ways for step in seen.steps] == [
+        ("已经回复 → 「道谢」", "12 小时内没有动作 → 到此结束"),
+        ("说完 → 到此结束",),
+        (),
+    ]
+
+
+def test_a_straight_plan_has_no_ways_to_tell_of() -> None:
+    seen = preview(read(INVITING), LIN, july(1), ZONE)
+
+    assert (seen.parts, [step.ways for step in seen.steps]) == (False, [(), ()])
