@@ -95,7 +95,7 @@ class Race:
 
     def _even_the_odds(self, written: int) -> None:
         if written < CHUNK / 3:
-            self.linger = min(2000.0, self.linger * 1.6)
+            self.linger = min(300.0, self.linger * 1.6)
         elif written > CHUNK * 2 / 3:
             self.linger = max(4.0, self.linger / 1.6)
 
